@@ -1,0 +1,164 @@
+"""Message files and their record, brought back together: after a crash, a lost journal, or a mail program's work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mailmove.archive import durable, names, proof, records
+from mailmove.archive.index import Stored
+from mailmove.archive.manifest import FolderDir
+from mailmove.archive.names import Base
+from mailmove.archive.records import MessageId
+from mailmove.archive.store import META, Archive
+from mailmove.model import Listed
+from mailmove.safe import visible
+from mailmove.units import timestamp
+
+ASIDE = "aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """Files that were recorded because they are what their names say; and those that are not, moved aside."""
+
+    recorded: int
+    aside: tuple[str, ...]
+
+
+def adopt(
+    archive: Archive, folder: FolderDir, files: Iterable[tuple[Base, str]], listing: Mapping[int, Listed]
+) -> Adopted:
+    """Record message files that have no record, each re-hashed; ``listing`` adds what only the server knows.
+
+    A file that is not what its name says was never whole: it goes to ``.mailmove/aside``.
+    """
+    lines: list[records.Message] = []
+    aside: list[str] = []
+    with archive.opened(folder) as directory:
+        for base, name in files:
+            with durable.explained(f"reading {visible(name)}"):
+                fd = durable.open_file(name, directory)
+                try:
+                    octets, sha256 = proof.digest_of(fd)
+                    durable.flush(fd)
+                finally:
+                    os.close(fd)
+            if octets == base.octets and sha256.hex().startswith(base.digest):
+                lines.append(_record(folder, base, sha256, names.split(name)[1], listing.get(base.uid)))
+            else:
+                aside.append(set_aside(archive, directory, name))
+        with durable.explained(f"saving {visible(folder.path)}"):
+            durable.flush(directory)
+    archive.record(lines)
+    return Adopted(len(lines), tuple(aside))
+
+
+def set_aside(archive: Archive, directory: int, name: str) -> str:
+    """Move a file that is not what it should be out of the way, never deleting it; returns where it is now."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    with durable.explained(f"moving {visible(name)} aside"):
+        to = durable.make_below(archive.root, f"{META}/{ASIDE}")
+        try:
+            taken = set(os.listdir(to))
+            new = next(n for n in _numbered(f"{now}-{name}") if n not in taken)
+            os.rename(name, new, src_dir_fd=directory, dst_dir_fd=to)
+            durable.flush(to)
+            durable.flush(directory)
+        finally:
+            os.close(to)
+    return os.path.join(META, ASIDE, new)
+
+
+def find_moved(archive: Archive, missing: Iterable[Stored]) -> dict[MessageId, str]:
+    """Where mail programs have moved message files to: found by base, or by size and hash under a name of their own.
+
+    Returns the path of each that was found, relative to the archive.
+    """
+    by_base = {str(stored.base): stored for stored in missing}
+    by_octets: dict[int, list[Stored]] = {}
+    for stored in by_base.values():
+        by_octets.setdefault(stored.base.octets, []).append(stored)
+    found: dict[MessageId, str] = {}
+    for folder in archive.manifest.folders if by_base else ():
+        for part in ("cur", "new"):
+            for name in archive.listing(folder, part):
+                text = names.split(name)[0]
+                if text in by_base:
+                    candidates = [by_base[text]]
+                elif names.parse_base(text) is None:
+                    candidates = []
+                else:
+                    continue
+                if hit := _same(archive, folder, part, name, candidates, by_octets):
+                    found.setdefault(hit.id, os.path.join(folder.path, part, name))
+    return found
+
+
+def change_flags(
+    archive: Archive, folder: FolderDir, changes: Mapping[Base, tuple[frozenset[str], frozenset[str]]]
+) -> None:
+    """Rename message files whose flags changed on the server, from and to; flags that were set locally stay."""
+    texts = {str(base): change for base, change in changes.items()}
+    renames = []
+    for name in archive.listing(folder):
+        base, letters = names.split(name)
+        if base in texts:
+            new = names.join(base, archive.manifest.separator, names.changed_letters(letters, *texts[base]))
+            if new != name:
+                renames.append((name, new))
+    if renames:
+        with archive.opened(folder) as directory, durable.explained(f"renaming messages in {visible(folder.path)}"):
+            for name, new in renames:
+                os.rename(name, new, src_dir_fd=directory, dst_dir_fd=directory)
+            durable.flush(directory)
+
+
+def _same(
+    archive: Archive,
+    folder: FolderDir,
+    part: str,
+    name: str,
+    candidates: list[Stored],
+    by_octets: Mapping[int, list[Stored]],
+) -> Stored | None:
+    try:
+        with archive.opened(folder, part) as directory:
+            fd = durable.open_file(name, directory)
+            try:
+                candidates = candidates or by_octets.get(os.fstat(fd).st_size, [])
+                if not candidates:
+                    return None
+                octets, sha256 = proof.digest_of(fd)
+            finally:
+                os.close(fd)
+    except OSError:
+        return None  # not a message file: it proves nothing
+    return next((c for c in candidates if (octets, sha256) == (c.base.octets, c.sha256)), None)
+
+
+def _record(folder: FolderDir, base: Base, sha256: bytes, letters: str, listed: Listed | None) -> records.Message:
+    flags = listed.flags if listed is not None else names.flags_of(letters)
+    return records.Message(
+        folder=folder.wire,
+        uidvalidity=folder.uidvalidity,
+        uid=base.uid,
+        internaldate=None,
+        arrival=base.arrival,
+        size=listed.size if listed is not None and (listed.arrival or 0) == base.arrival else None,
+        octets=base.octets,
+        sha256=sha256.hex(),
+        flags=tuple(sorted(flags)),
+        verified=timestamp(datetime.now(UTC)),
+        object_id=listed.object_id if listed is not None else None,
+    )
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}.{number}"
+        number += 1

@@ -1,0 +1,190 @@
+"""Making files last: what POSIX and Linux need before a write survives a power cut, on directory descriptors.
+
+Every path below an archive is opened part by part with O_NOFOLLOW, so no symbolic link planted there is followed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mailmove.errors import ArchiveError
+from mailmove.safe import visible
+
+_DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_F_FULLFSYNC = 51  # macOS: fsync alone leaves data in the drive's cache
+
+# File systems whose syncfs is known to wait for everything and to report errors; see statfs(2) for the numbers.
+_SYNCFS_HONOURED = {0xEF53: "ext4", 0x58465342: "xfs", 0x9123683E: "btrfs", 0xF2F52010: "f2fs", 0x01021994: "tmpfs"}
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn an operating-system error into one that says what was being done.
+
+    :raises ArchiveError: instead of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise failure(doing, error) from error
+
+
+def failure(doing: str, error: OSError) -> ArchiveError:
+    """The error for an operating-system error while ``doing`` something."""
+    if error.errno in _FULL:
+        return ArchiveError(
+            f"no room left on the disk while {doing}",
+            "Make room and run the same command again: it goes on where it stopped. Nothing that was saved is lost.",
+        )
+    reason = error.strerror or str(error)
+    if error.errno == errno.ELOOP or error.errno == errno.ENOTDIR:
+        reason = f"{reason} (a symbolic link or a file where a directory should be)"
+    return ArchiveError(f"{doing} failed: {visible(reason)}")
+
+
+def open_dir(path: str, parent: int | None = None) -> int:
+    """Open one directory, which must not be a symbolic link when it lies below ``parent``.
+
+    :raises OSError: as the operating system says.
+    """
+    if parent is None:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    return os.open(path, _DIR_FLAGS, dir_fd=parent)
+
+
+def open_below(root: int, path: str) -> int:
+    """Open a directory below ``root``, no part of the way being a symbolic link."""
+    fd = os.dup(root)
+    for part in path.split("/"):
+        above = fd
+        try:
+            fd = open_dir(part, above)
+        finally:
+            os.close(above)
+    return fd
+
+
+def make_below(root: int, path: str) -> int:
+    """Make the directories of ``path`` that are missing, private and durable, and open the last one."""
+    fd = os.dup(root)
+    for part in path.split("/"):
+        above = fd
+        try:
+            fd = _made(part, above)
+        finally:
+            os.close(above)
+    return fd
+
+
+def _made(name: str, parent: int) -> int:
+    try:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    except FileExistsError:
+        return open_dir(name, parent)
+    fd = open_dir(name, parent)
+    os.fchmod(fd, 0o700)  # whatever the umask took away
+    os.fsync(fd)
+    os.fsync(parent)
+    return fd
+
+
+def open_file(name: str, parent: int) -> int:
+    """Open a regular file for reading; a link, FIFO or device in its place is an error, and never waited for."""
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    return fd
+
+
+def flush(fd: int) -> None:
+    """Make a file's or directory's content durable.
+
+    :raises OSError: when the system could not write all of it.
+    """
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(fd, _F_FULLFSYNC)
+    else:
+        os.fsync(fd)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write every octet, however many writes that takes."""
+    written = os.write(fd, data)
+    if written != len(data):
+        view = memoryview(data)
+        while written < len(view):
+            written += os.write(fd, view[written:])
+
+
+def replace_file(name: str, content: bytes, parent: int, mode: int = 0o600) -> None:
+    """Put a whole new file in place of ``name``: temporary file, fsync, rename, fsync of the directory."""
+    temporary = f".{name}.new"
+    try:
+        os.unlink(temporary, dir_fd=parent)  # left behind by a crash
+    except FileNotFoundError:
+        pass
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=parent)
+    try:
+        write_all(fd, content)
+        flush(fd)
+    finally:
+        os.close(fd)
+    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    flush(parent)
+
+
+class FileSystemSync:
+    """Makes everything written to one file system durable at once, where that is possible and can be trusted.
+
+    ``syncfs`` reports write errors since the descriptor was opened only on Linux 5.8 and newer, and only some file
+    systems are known to honour it; elsewhere :meth:`open` gives None and files are synced one by one.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._libc = ctypes.CDLL(None, use_errno=True)
+
+    @classmethod
+    def open(cls, directory: int) -> FileSystemSync | None:
+        """For the file system of ``directory``, from now on: errors of later writes will be reported."""
+        if sys.platform != "linux" or _kernel() < (5, 8) or _file_system(directory) not in _SYNCFS_HONOURED:
+            return None
+        return cls(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory))
+
+    def sync(self) -> None:
+        """Wait until all is on disk.
+
+        :raises OSError: when any write since the last call failed.
+        """
+        if self._libc.syncfs(self._fd):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        os.close(self._fd)
+
+
+def _kernel() -> tuple[int, ...]:
+    parts = platform.release().split(".")[:2]
+    return tuple(int(part) if part.isdigit() else 0 for part in parts)
+
+
+def _file_system(fd: int) -> int:
+    """``f_type`` of fstatfs(2), the first word of its structure."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    room = ctypes.create_string_buffer(512)
+    if libc.fstatfs(fd, room):
+        return 0
+    return ctypes.c_long.from_buffer(room).value & 0xFFFFFFFF

@@ -1,0 +1,294 @@
+"""The index: what the journal says, in SQLite, so that nothing has to be read twice.
+
+It is derived: it keeps how far it has read the journal, catches up by itself, and deleting it costs only time. It lives
+in the state directory, never on the archive's disk.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from mailmove.archive import records
+from mailmove.archive.headers import Headers
+from mailmove.archive.journal import Position
+from mailmove.archive.names import Base
+from mailmove.archive.records import MessageId, Record
+
+SCHEMA = 1
+_MAX_CACHE_KB = 4096
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE folder (
+    id INTEGER PRIMARY KEY, wire BLOB NOT NULL, uidvalidity INTEGER NOT NULL,
+    complete INTEGER NOT NULL DEFAULT 0, uidnext INTEGER, messages INTEGER, highestmodseq INTEGER,
+    UNIQUE (wire, uidvalidity));
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, uid INTEGER NOT NULL, current INTEGER NOT NULL DEFAULT 1,
+    gone TEXT, arrival INTEGER NOT NULL, size INTEGER, octets INTEGER NOT NULL, sha256 BLOB NOT NULL,
+    flags TEXT NOT NULL, verified TEXT NOT NULL, object_id TEXT,
+    message_id BLOB, date BLOB, from_ BLOB, to_ BLOB, cc BLOB, subject BLOB, list_id BLOB);
+CREATE UNIQUE INDEX message_uid ON message (folder, uid) WHERE current;
+CREATE INDEX message_body ON message (sha256);
+CREATE INDEX message_object ON message (object_id) WHERE object_id IS NOT NULL;
+CREATE TABLE trouble (folder INTEGER, uid INTEGER, why TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
+CREATE TABLE run (id INTEGER PRIMARY KEY, command TEXT NOT NULL, at TEXT NOT NULL, exit INTEGER NOT NULL);
+"""
+
+HeadersOf = Callable[[records.Message], Headers]
+
+
+class Known(NamedTuple):
+    """What the archive knows of a message on the server; ``gone``: it was not on the server at the last look."""
+
+    arrival: int
+    size: int | None
+    flags: frozenset[str]
+    gone: bool
+
+
+class Stored(NamedTuple):
+    """A message in the archive, enough to find its file; ``flags`` are the server's, as last seen."""
+
+    id: MessageId
+    base: Base
+    sha256: bytes
+    flags: frozenset[str]
+
+
+class Index:
+    """The index of one archive."""
+
+    def __init__(self, path: str, uuid: str) -> None:
+        """Open or make it.
+
+        :raises sqlite3.DatabaseError: when it is damaged or of another archive or version: remove it and read the
+            journal again.
+        """
+        self._lock = threading.RLock()  # messages are committed in a thread of their own
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute(f"PRAGMA cache_size = -{_MAX_CACHE_KB}")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
+                self._set_meta("uuid", uuid)
+            elif version != SCHEMA or self._meta("uuid") != uuid:
+                raise sqlite3.DatabaseError("made by another version or for another archive")
+        except BaseException:
+            self._db.close()
+            raise
+        self._folders: dict[tuple[bytes, int], int] = {
+            (wire, uidvalidity): number
+            for number, wire, uidvalidity in self._db.execute("SELECT id, wire, uidvalidity FROM folder")
+        }
+        self._flag_sets: dict[str, frozenset[str]] = {}
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._db.close()
+
+    @property
+    def position(self) -> Position:
+        """How far the journal was read."""
+        return Position(int(self._meta("offset") or 0), int(self._meta("crc") or 0))
+
+    def apply(self, lines: Iterable[Record], position: Position, headers_of: HeadersOf) -> None:
+        """Take in records of the journal, up to ``position``, in one transaction."""
+        with self._lock:
+            self._apply(lines, position, headers_of)
+
+    def _apply(self, lines: Iterable[Record], position: Position, headers_of: HeadersOf) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            batch: list[records.Message] = []
+            for line in lines:
+                if isinstance(line, records.Message):
+                    batch.append(line)
+                else:
+                    self._messages(batch, headers_of)
+                    batch = []
+                    self._other(line)
+            self._messages(batch, headers_of)
+            self._set_meta("offset", position.offset)
+            self._set_meta("crc", position.crc)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            self._folders = {}
+            raise
+
+    def known(self, wire: bytes, uidvalidity: int) -> dict[int, Known]:
+        """What is archived of a folder, by UID."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT uid, arrival, size, flags, gone IS NOT NULL FROM message WHERE folder = ? AND current",
+                (self._folder(wire, uidvalidity),),
+            )
+            return {
+                uid: Known(arrival, size, self._flags(flags), bool(gone)) for uid, arrival, size, flags, gone in rows
+            }
+
+    def bases(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, str]]:
+        """UID and base of every message file that a folder should have, superseded ones included."""
+        with self._lock:
+            yield from self._db.execute(
+                "SELECT uid, arrival || '.V' || ? || 'U' || uid || ',S=' || octets || ',H='"
+                " || lower(substr(hex(sha256), 1, 32)) FROM message WHERE folder = ?",
+                (uidvalidity, self._folder(wire, uidvalidity)),
+            )
+
+    def stored(self, wire: bytes, uidvalidity: int) -> Iterator[Stored]:
+        """The same in full."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT uid, arrival, octets, sha256, flags FROM message WHERE folder = ?",
+                (self._folder(wire, uidvalidity),),
+            )
+            for row in rows:
+                yield self._stored(wire, uidvalidity, *row)
+
+    def current(self, wire: bytes, uidvalidity: int, uids: Collection[int] | None = None) -> dict[int, Stored]:
+        """What each UID of a folder, or each of these, stands for in the archive."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT uid, arrival, octets, sha256, flags FROM message WHERE folder = ? AND current",
+                (self._folder(wire, uidvalidity),),
+            )
+            return {row[0]: self._stored(wire, uidvalidity, *row) for row in rows if uids is None or row[0] in uids}
+
+    def with_body(self, sha256: bytes) -> list[Stored]:
+        """Messages whose octets have this hash."""
+        return self._find("m.sha256 = ?", sha256)
+
+    def with_object(self, object_id: str, size: int | None) -> list[Stored]:
+        """Messages that the server says have the same body, with the same announced size."""
+        return self._find("m.object_id = ? AND m.size IS ?", object_id, size)
+
+    def complete(self, wire: bytes, uidvalidity: int) -> records.Complete | None:
+        """The state in which everything of a folder was archived, if that was so at the last look."""
+        row = self._db.execute(
+            "SELECT uidnext, messages, highestmodseq FROM folder WHERE wire = ? AND uidvalidity = ? AND complete",
+            (wire, uidvalidity),
+        ).fetchone()
+        return records.Complete(wire, uidvalidity, *row) if row else None
+
+    def troubles(self, wire: bytes, uidvalidity: int) -> dict[int, str]:
+        """Messages of a folder that the server did not deliver, and why."""
+        rows = self._db.execute("SELECT uid, why FROM trouble WHERE folder = ?", (self._folder(wire, uidvalidity),))
+        return dict(rows.fetchall())
+
+    def count(self) -> tuple[int, int]:
+        """Messages in the archive and the sum of their octets."""
+        row = self._db.execute("SELECT count(*), coalesce(sum(octets), 0) FROM message").fetchone()
+        return int(row[0]), int(row[1])
+
+    def _find(self, where: str, *values: object) -> list[Stored]:
+        rows = self._db.execute(
+            "SELECT f.wire, f.uidvalidity, m.uid, m.arrival, m.octets, m.sha256, m.flags FROM message m"
+            f" JOIN folder f ON f.id = m.folder WHERE {where} LIMIT 8",
+            values,
+        )
+        return [self._stored(*row) for row in rows]
+
+    def _messages(self, batch: list[records.Message], headers_of: HeadersOf) -> None:
+        rows = []
+        for line in batch:
+            sha256 = bytes.fromhex(line.sha256)
+            rows.append(
+                (
+                    self._folder(line.folder, line.uidvalidity),
+                    line.uid,
+                    line.arrival,
+                    line.size,
+                    line.octets,
+                    sha256,
+                    " ".join(line.flags),
+                    line.verified,
+                    line.object_id,
+                    *headers_of(line),
+                )
+            )
+        # The same UID with another body or arrival is another file: the one of before stays, no longer as this UID.
+        self._db.executemany(
+            "UPDATE message SET current = 0 WHERE folder = ? AND uid = ? AND current AND (sha256 <> ? OR arrival <> ?)",
+            [(row[0], row[1], row[5], row[2]) for row in rows],
+        )
+        self._db.executemany(
+            "INSERT INTO message (folder, uid, arrival, size, octets, sha256, flags, verified, object_id,"
+            " message_id, date, from_, to_, cc, subject, list_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            " ON CONFLICT (folder, uid) WHERE current DO UPDATE SET size = excluded.size,"
+            " flags = excluded.flags, verified = excluded.verified, object_id = excluded.object_id, gone = NULL",
+            rows,
+        )
+        self._db.executemany("DELETE FROM trouble WHERE folder = ? AND uid = ?", [row[:2] for row in rows])
+
+    def _other(self, line: Record) -> None:
+        execute = self._db.execute
+        if isinstance(line, records.Flags):
+            where = (self._folder(line.folder, line.uidvalidity), line.uid)
+            execute(
+                "UPDATE message SET flags = ? WHERE folder = ? AND uid = ? AND current", (" ".join(line.flags), *where)
+            )
+        elif isinstance(line, records.Gone | records.Present):
+            gone = line.at if isinstance(line, records.Gone) else None
+            folder = self._folder(line.folder, line.uidvalidity)
+            self._db.executemany(
+                "UPDATE message SET gone = ? WHERE folder = ? AND uid = ? AND current",
+                [(gone, folder, uid) for uid in line.uids],
+            )
+            self._db.executemany("DELETE FROM trouble WHERE folder = ? AND uid = ?", [(folder, u) for u in line.uids])
+        elif isinstance(line, records.Complete):
+            execute(
+                "UPDATE folder SET complete = 1, uidnext = ?, messages = ?, highestmodseq = ? WHERE id = ?",
+                (line.uidnext, line.messages, line.highestmodseq, self._folder(line.folder, line.uidvalidity)),
+            )
+        elif isinstance(line, records.Trouble):
+            folder = self._folder(line.folder, line.uidvalidity)
+            execute("INSERT OR REPLACE INTO trouble VALUES (?, ?, ?)", (folder, line.uid, line.why))
+        elif isinstance(line, records.Run):
+            execute("INSERT INTO run (command, at, exit) VALUES (?, ?, ?)", (line.command, line.at, line.exit))
+
+    def _folder(self, wire: bytes, uidvalidity: int) -> int:
+        number = self._folders.get((wire, uidvalidity))
+        if number is None:
+            self._db.execute("INSERT OR IGNORE INTO folder (wire, uidvalidity) VALUES (?, ?)", (wire, uidvalidity))
+            row = self._db.execute(
+                "SELECT id FROM folder WHERE wire = ? AND uidvalidity = ?", (wire, uidvalidity)
+            ).fetchone()
+            number = self._folders[wire, uidvalidity] = int(row[0])
+        return number
+
+    def _flags(self, text: str) -> frozenset[str]:
+        found = self._flag_sets.get(text)
+        if found is None:
+            found = self._flag_sets[text] = frozenset(text.split())
+        return found
+
+    def _stored(
+        self, wire: bytes, uidvalidity: int, uid: int, arrival: int, octets: int, sha256: bytes, flags: str
+    ) -> Stored:
+        base = Base(arrival, uidvalidity, uid, octets, sha256.hex()[:32])
+        return Stored(MessageId(wire, uidvalidity, uid), base, sha256, self._flags(flags))
+
+    def _meta(self, name: str) -> Any:
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def _set_meta(self, name: str, value: str | int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def remove(path: str) -> None:
+    """Delete an index; it can be made again from the journal."""
+    for suffix in ("", "-wal", "-shm"):
+        try:
+            os.unlink(path + suffix)
+        except FileNotFoundError:
+            pass

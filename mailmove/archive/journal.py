@@ -1,0 +1,164 @@
+"""The record: ``journal.jsonl``, append-only, each line with a checksum of its own.
+
+A line counts once it is durable. A last line without its end was being written when the machine stopped: it is cut off
+and said. Anything else that does not read is damage, and damage stops the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from mailmove.archive import durable
+from mailmove.archive.records import Record, from_json, to_json
+from mailmove.errors import ArchiveError
+from mailmove.safe import visible
+
+NAME = "journal.jsonl"
+_CHUNK = 1 << 20
+_MAX_LINE = 1 << 24
+_CRC = b',"crc":"'
+_TAIL = len(_CRC) + len('01234567"}')
+
+
+class Position(NamedTuple):
+    """How far the journal was read: an offset in octets and the CRC-32 of everything before it."""
+
+    offset: int = 0
+    crc: int = 0
+
+
+def encode(record: Record) -> bytes:
+    """A record as a line of the journal."""
+    body = to_json(record).encode("ascii")[:-1]
+    return b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def decode(line: bytes) -> Record:
+    """The record of a line.
+
+    :raises ValueError: when the line is not what mailmove wrote.
+    """
+    body, tail = line[:-_TAIL], line[-_TAIL:]
+    if tail != b'%b%08x"}' % (_CRC, zlib.crc32(body)):
+        raise ValueError("its checksum does not fit")
+    try:
+        return from_json(json.loads(body + b"}"))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it lacks something: {error}") from error
+
+
+class Journal:
+    """An archive's journal, opened for reading, and for appending by whoever holds the lock."""
+
+    def __init__(self, fd: int, shown: str, *, writable: bool) -> None:
+        self._fd = fd
+        self._shown = shown
+        self._writable = writable
+        self._end: Position | None = None
+        self.cut = 0
+        """Octets of an unfinished last line that were cut off on opening."""
+
+    @classmethod
+    def open(cls, directory: int, shown: str, *, writable: bool) -> Journal:
+        """Open the journal in a ``.mailmove`` directory; ``shown`` is its path for messages.
+
+        :raises ArchiveError: when it is missing or cannot be opened.
+        """
+        flags = (os.O_RDWR | os.O_APPEND) if writable else os.O_RDONLY
+        try:
+            fd = os.open(NAME, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            raise ArchiveError(
+                f"{shown} is missing: the archive has lost its record",
+                f"Restore it from a copy of the archive, or run: mailmove reindex {_archive_of(shown)}",
+            ) from None
+        except OSError as error:
+            raise durable.failure(f"opening {shown}", error) from error
+        return cls(fd, shown, writable=writable)
+
+    @staticmethod
+    def create(directory: int, records: Iterable[Record]) -> None:
+        """Write a journal where there is none; it appears whole or not at all."""
+        durable.replace_file(NAME, b"".join(map(encode, records)), directory)
+
+    def read(self, start: Position) -> Iterator[tuple[Record, Position]]:
+        """Every record after ``start``, each with the position behind it.
+
+        What lies before ``start`` is read too, and must be what was read then.
+
+        :raises ArchiveError: when the journal is damaged, or not the one that was read before.
+        """
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        self._verify(start)
+        crc, offset, rest = start.crc, start.offset, b""
+        while chunk := os.read(self._fd, _CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                crc = zlib.crc32(b"\n", zlib.crc32(line, crc))
+                try:
+                    record = decode(line)
+                except ValueError as error:
+                    raise self._damaged(f"at octet {offset}: {error}") from None
+                offset += len(line) + 1
+                yield record, Position(offset, crc)
+            if len(rest) > _MAX_LINE:
+                raise self._damaged(f"at octet {offset}: a line without end")
+        if rest and self._writable:
+            self.cut = len(rest)
+            with durable.explained(f"cutting an unfinished line off {self._shown}"):
+                os.ftruncate(self._fd, offset)
+                durable.flush(self._fd)
+        self._end = Position(offset, crc)
+
+    def append(self, records: Iterable[Record]) -> Position:
+        """Add records and wait until they are on disk; returns the position behind them.
+
+        :raises ArchiveError: when the disk did not take them; then none of them counts.
+        """
+        assert self._writable and self._end is not None, "the journal is read to its end before it is written"
+        data = b"".join(map(encode, records))
+        before, self._end = self._end, None  # after a failure nothing more may be appended
+        try:
+            durable.write_all(self._fd, data)
+            durable.flush(self._fd)
+        except OSError as error:
+            try:
+                os.ftruncate(self._fd, before.offset)
+            except OSError:
+                pass  # the unfinished line is cut off when the journal is next opened
+            raise durable.failure(f"writing {self._shown}", error) from error
+        self._end = Position(before.offset + len(data), zlib.crc32(data, before.crc))
+        return self._end
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._fd)
+
+    def _verify(self, until: Position) -> None:
+        crc, left = 0, until.offset
+        while left:
+            chunk = os.read(self._fd, min(_CHUNK, left))
+            if not chunk:
+                raise ArchiveError(
+                    f"{self._shown} is shorter than when it was last read",
+                    "Was an older copy of the archive put back? If that is right, run: mailmove reindex "
+                    + _archive_of(self._shown),
+                )
+            crc = zlib.crc32(chunk, crc)
+            left -= len(chunk)
+        if crc != until.crc:
+            raise self._damaged("it changed since it was last read")
+
+    def _damaged(self, what: str) -> ArchiveError:
+        return ArchiveError(
+            f"{self._shown} is damaged {what}" if what.startswith("at") else f"{self._shown} is damaged: {what}",
+            "Nothing was changed. Restore it from a copy of the archive, or see “A damaged archive” in the README.",
+        )
+
+
+def _archive_of(shown: str) -> str:
+    return visible(os.path.dirname(os.path.dirname(shown)), 1000)

@@ -1,0 +1,87 @@
+"""What mailmove remembers on this machine, apart from any archive: which login has which archive, and where.
+
+An archive that is remembered but not there is an unmounted disk, not a reason to begin a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from mailmove.archive import durable
+from mailmove.errors import ArchiveError
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Where the archive of a login was last time, and which one it was."""
+
+    path: str
+    uuid: str
+
+
+class Memory:
+    """The state directory."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def recall(self, login: str) -> Remembered | None:
+        """The archive of a login, if it has one.
+
+        :raises ArchiveError: when the note cannot be read; it is not forgotten for that.
+        """
+        note = self._note(login)
+        try:
+            with open(note, encoding="utf-8") as file:
+                data = json.load(file)
+            return Remembered(str(data["path"]), str(data["uuid"]))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise durable.failure(f"reading {note}", error) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(
+                f"{note} is damaged", "It only names the archive of this login; delete it if the archive is in place."
+            ) from error
+
+    def remember(self, login: str, archive: Remembered) -> None:
+        """Note the archive of a login.
+
+        :raises ArchiveError: when the state directory cannot be written.
+        """
+        if self.recall(login) == archive:
+            return
+        content = json.dumps({"login": login, "path": archive.path, "uuid": archive.uuid}, indent=1) + "\n"
+        with durable.explained(f"writing to {self.path}"):
+            directory = durable.open_dir(self.directory("archives"))
+            try:
+                durable.replace_file(os.path.basename(self._note(login)), content.encode(), directory)
+            finally:
+                os.close(directory)
+
+    def forget(self, login: str) -> None:
+        """Let go of the note of a login."""
+        try:
+            os.unlink(self._note(login))
+        except FileNotFoundError:
+            pass
+
+    def index(self, uuid: str) -> str:
+        """The path of an archive's index."""
+        return os.path.join(self.directory("index"), f"{uuid}.sqlite")
+
+    def directory(self, name: str) -> str:
+        """A private directory of this name, made when missing.
+
+        :raises ArchiveError: when that is not possible.
+        """
+        path = os.path.join(self.path, name)
+        with durable.explained(f"making {path}"):
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        return path
+
+    def _note(self, login: str) -> str:
+        return os.path.join(self.path, "archives", quote(login, safe="@") + ".json")

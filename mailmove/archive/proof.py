@@ -1,0 +1,140 @@
+"""Reading message files back and believing nothing: what a file holds is what hashing it now says."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mailmove.archive import durable, names
+from mailmove.archive.index import Stored
+from mailmove.archive.manifest import FolderDir
+from mailmove.archive.store import Archive
+
+_PIECE = 1 << 20
+
+
+def digest_of(fd: int) -> tuple[int, bytes]:
+    """Octets and SHA-256 of an open file, from its beginning.
+
+    :raises OSError: when it cannot be read to its end.
+    """
+    os.lseek(fd, 0, os.SEEK_SET)
+    digest, octets = hashlib.sha256(), 0
+    while piece := os.read(fd, _PIECE):
+        digest.update(piece)
+        octets += len(piece)
+    return octets, digest.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A message file that hashed right a moment ago, open, with the directory it is in. Close it after use."""
+
+    directory: int
+    name: str
+    fd: int
+
+    def __enter__(self) -> Proven:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+        os.close(self.directory)
+
+    def link(self, to: int, name: str) -> None:
+        """Give exactly this file another name.
+
+        :raises OSError: also when the name it was opened by leads to another file by now.
+        """
+        os.link(self.name, name, src_dir_fd=self.directory, dst_dir_fd=to, follow_symlinks=False)
+        if os.stat(name, dir_fd=to, follow_symlinks=False).st_ino != os.fstat(self.fd).st_ino:
+            os.unlink(name, dir_fd=to)
+            raise OSError(errno.ENOENT, "replaced while it was being linked")
+
+
+def prove(archive: Archive, stored: Stored) -> Proven | str:
+    """Open a message file and re-hash it now; or say in words why it is not what was archived."""
+    folder = archive.manifest.find(stored.id.folder, stored.id.uidvalidity)
+    if folder is None:
+        return "its folder has no directory in the archive"
+    try:
+        directory = durable.open_below(archive.root, f"{folder.path}/cur")
+    except OSError as error:
+        return f"its directory cannot be opened: {error.strerror}"
+    try:
+        name = archive.locate(directory, stored.base, stored.flags)
+        if name is None:
+            raise _UnprovenError(MISSING)
+        fd = durable.open_file(name, directory)
+    except (OSError, _UnprovenError) as error:
+        os.close(directory)
+        return str(error) if isinstance(error, _UnprovenError) else f"its file cannot be opened: {error.strerror}"
+    proven = Proven(directory, name, fd)
+    try:
+        if digest_of(fd) == (stored.base.octets, stored.sha256):
+            return proven
+        reason = ALTERED
+    except OSError as error:
+        reason = f"its file cannot be read: {error.strerror}"
+    proven.__exit__()
+    return reason
+
+
+class Verdict(NamedTuple):
+    """What re-hashing a message file said: ``problem`` is empty when it is what was archived.
+
+    ``name`` is the file's name, None when there is no file.
+    """
+
+    stored: Stored
+    name: str | None
+    problem: str
+
+
+MISSING = "its file is missing"
+ALTERED = "its file was altered"
+
+
+def prove_all(archive: Archive, folder: FolderDir, wanted: Iterable[Stored]) -> Iterator[Verdict]:
+    """Re-hash message files of one folder now, listing its directory once; a file with several names is read once."""
+    by_base = {str(stored.base): stored for stored in wanted}
+    files: dict[str, str] = {}
+    for name in archive.listing(folder) if by_base else ():
+        base = names.split(name)[0]
+        if base in by_base:
+            files[base] = name
+    seen: dict[tuple[int, int], tuple[int, bytes]] = {}
+    with archive.opened(folder) as directory:
+        for base, stored in by_base.items():
+            found = files.get(base)
+            if found is None:
+                yield Verdict(stored, None, MISSING)
+                continue
+            try:
+                digest = _digest_once(directory, found, seen)
+            except OSError as error:
+                yield Verdict(stored, found, f"its file cannot be read: {error.strerror}")
+            else:
+                yield Verdict(stored, found, "" if digest == (stored.base.octets, stored.sha256) else ALTERED)
+
+
+def _digest_once(directory: int, name: str, seen: dict[tuple[int, int], tuple[int, bytes]]) -> tuple[int, bytes]:
+    fd = durable.open_file(name, directory)
+    try:
+        status = os.fstat(fd)
+        if status.st_nlink == 1:
+            return digest_of(fd)
+        key = (status.st_dev, status.st_ino)
+        if key not in seen:
+            seen[key] = digest_of(fd)
+        return seen[key]
+    finally:
+        os.close(fd)
+
+
+class _UnprovenError(Exception):
+    """Internal: why not, in words."""

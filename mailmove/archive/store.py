@@ -1,0 +1,400 @@
+"""An archive: opened, locked, made when there is none; its folders, and what really lies in them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mailmove.archive import durable, headers, index, journal, manifest, names, records
+from mailmove.archive.lock import Lock
+from mailmove.archive.manifest import FolderDir
+from mailmove.archive.memory import Memory, Remembered
+from mailmove.archive.names import Base
+from mailmove.errors import ArchiveError, RefusedError
+from mailmove.safe import visible
+
+META = ".mailmove"
+_CATCH_UP = 2000  # records a transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What lies in a folder's directory, held against the record.
+
+    ``missing``: recorded, but there is no such file. ``unrecorded``: named like a message file, but not recorded.
+    ``foreign``: names that are not mailmove's.
+    """
+
+    missing: frozenset[int]
+    unrecorded: tuple[tuple[Base, str], ...]
+    foreign: tuple[str, ...]
+
+
+class Archive:
+    """One account's archive.
+
+    Everything below raises :exc:`~mailmove.errors.ArchiveError`: missing, locked, damaged, full, or not this account's.
+    """
+
+    def __init__(self, path: str, root: int, meta: int, lock: Lock | None, memory: Memory) -> None:
+        self.path = path
+        self.root = root
+        self.notes: list[str] = []
+        """What had to be mended on opening, for the report."""
+        self._meta = meta
+        self._lock = lock
+        self._memory = memory
+        self.manifest = manifest.load(meta, os.path.join(path, META, manifest.NAME))
+        self.journal = journal.Journal.open(meta, os.path.join(path, META, journal.NAME), writable=lock is not None)
+        self.index = self._open_index()
+        if lock is not None:
+            self._finish_moves()
+
+    @classmethod
+    def open(cls, path: str, memory: Memory, *, writable: bool) -> Archive:
+        """Open an archive that exists; writing takes its lock."""
+        path = os.path.abspath(os.path.expanduser(path))
+        try:
+            root = durable.open_dir(path)
+        except OSError as error:
+            raise durable.failure(f"opening {visible(path)}", error) from error
+        meta, lock = -1, None
+        try:
+            _check_owner(root, path)
+            with durable.explained(f"opening {visible(path)}"):
+                try:
+                    meta = durable.open_dir(META, root)
+                except FileNotFoundError:
+                    raise ArchiveError(f"{visible(path)} is not a mailmove archive") from None
+            if writable:
+                lock = Lock.acquire(meta, path)
+            return cls(path, root, meta, lock, memory)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            for fd in (meta, root):
+                if fd >= 0:
+                    os.close(fd)
+            raise
+
+    @classmethod
+    def for_login(cls, login: str, path: str, memory: Memory, *, writable: bool, new: bool = False) -> Archive:
+        """Open the archive of a login at ``path``; when writing, make it if this login never had one.
+
+        ``new`` forgets an archive that is remembered but not there.
+        """
+        path = os.path.abspath(os.path.expanduser(path))
+        remembered = None if new else memory.recall(login)
+        if not exists(path):
+            if remembered is not None:
+                moved = "" if remembered.path == path else f", last seen at {visible(remembered.path)}"
+                raise ArchiveError(
+                    f"the archive of {visible(login)} is not at {visible(path)}{moved}",
+                    "Is a disk not mounted? Put it back or correct the path; to begin an empty one: --new-archive.",
+                )
+            if not writable:
+                raise ArchiveError(f"{visible(login)} has no archive yet", "Run: mailmove export")
+            create(path, login)
+        archive = cls.open(path, memory, writable=writable)
+        try:
+            archive._must_belong_to(login, remembered)
+            if writable:
+                memory.remember(login, Remembered(path, archive.manifest.uuid))
+        except BaseException:
+            archive.close()
+            raise
+        return archive
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.index.close()
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.release()
+        os.close(self._meta)
+        os.close(self.root)
+
+    def record(self, lines: Iterable[records.Record], found: dict[str, headers.Headers] | None = None) -> None:
+        """Write records to the journal, durably, then to the index; ``found`` are headers by SHA-256."""
+        lines = list(lines)
+        if not lines:
+            return
+        position = self.journal.append(lines)
+        found = found or {}
+        self.index.apply(lines, position, lambda line: found.get(line.sha256) or self._headers_of(line))
+
+    def prepare(self, folders: Iterable[tuple[bytes, bytes | None, int]]) -> None:
+        """See to it that each (wire name, delimiter, UIDVALIDITY) has its directory, durably.
+
+        Where a folder's UIDVALIDITY changed, what is archived of the old one moves to a sibling directory.
+        """
+        wanted = self.manifest
+        for wire, delimiter, uidvalidity in folders:
+            if wanted.find(wire, uidvalidity) is None:
+                wanted = wanted.with_folder(wire, delimiter, uidvalidity)
+        if wanted is not self.manifest:
+            with durable.explained(f"writing {self.path}/{META}/{manifest.NAME}"):
+                manifest.save(wanted, self._meta)
+            self.manifest = wanted
+            self._finish_moves()
+
+    def folder(self, wire: bytes, uidvalidity: int) -> FolderDir:
+        """The directory of a folder that :meth:`prepare` has seen to."""
+        found = self.manifest.find(wire, uidvalidity)
+        assert found is not None, "prepare comes first"
+        return found
+
+    @contextmanager
+    def opened(self, folder: FolderDir, part: str = "cur", *, make: bool = False) -> Iterator[int]:
+        """A descriptor of ``cur``, ``new`` or ``tmp`` of a folder."""
+        path = f"{folder.path}/{part}"
+        with durable.explained(f"opening {visible(os.path.join(self.path, path))}"):
+            fd = durable.make_below(self.root, path) if make else durable.open_below(self.root, path)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def survey(self, folder: FolderDir) -> Survey:
+        """List a folder's directory and hold it against the record."""
+        present = {hash(names.split(name)[0]) for name in self.listing(folder)}  # hashes: names would cost memory
+        missing = []
+        for uid, base in self.index.bases(folder.wire, folder.uidvalidity):
+            key = hash(base)
+            if key in present:
+                present.discard(key)
+            else:
+                missing.append(uid)
+        unrecorded: dict[Base, str] = {}
+        foreign: list[str] = []
+        for name in self.listing(folder) if present else ():
+            text = names.split(name)[0]
+            if hash(text) in present:
+                found = names.parse_base(text)
+                if found is not None and found.uidvalidity == folder.uidvalidity:
+                    unrecorded[found] = name
+                else:
+                    foreign.append(name)
+        return Survey(frozenset(missing), tuple(unrecorded.items()), tuple(foreign))
+
+    def listing(self, folder: FolderDir, part: str = "cur") -> Iterator[str]:
+        """The names in a folder's directory; none when mail programs or a restore left it without that directory."""
+        path = f"{folder.path}/{part}"
+        with durable.explained(f"listing {visible(os.path.join(self.path, path))}"):
+            try:
+                fd = durable.open_below(self.root, path)
+            except FileNotFoundError:
+                return
+            try:
+                with os.scandir(fd) as entries:
+                    for entry in entries:
+                        yield entry.name
+            finally:
+                os.close(fd)
+
+    def locate(self, directory: int, base: Base, flags: Iterable[str] = ()) -> str | None:
+        """The file name of a message in an open ``cur``, whatever its flags are by now."""
+        text = str(base)
+        for letters in dict.fromkeys((names.letters_for(flags), "", "S")):
+            name = names.join(text, self.manifest.separator, letters)
+            try:
+                os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            return name
+        with os.scandir(directory) as entries:
+            return next((entry.name for entry in entries if names.split(entry.name)[0] == text), None)
+
+    def _headers_of(self, line: records.Message) -> headers.Headers:
+        """The headers of a message that was recorded by an earlier run, read from its file."""
+        folder = self.manifest.find(line.folder, line.uidvalidity)
+        base = Base(line.arrival, line.uidvalidity, line.uid, line.octets, line.sha256[:32])
+        try:
+            if folder is None:
+                return headers.Headers()
+            directory = durable.open_below(self.root, f"{folder.path}/cur")
+            try:
+                name = self.locate(directory, base, line.flags)
+                if name is None:
+                    return headers.Headers()
+                fd = durable.open_file(name, directory)
+                try:
+                    return headers.scan(os.read(fd, headers.MAX_BLOCK))
+                finally:
+                    os.close(fd)
+            finally:
+                os.close(directory)
+        except OSError:
+            return headers.Headers()  # check tells what is wrong with the file; a search index can do without
+
+    def _open_index(self) -> index.Index:
+        path = self._memory.index(self.manifest.uuid)
+        try:
+            opened = index.Index(path, self.manifest.uuid)
+            try:
+                self._catch_up(opened)
+            except BaseException:
+                opened.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            self.notes.append(f"the index was unusable ({visible(str(error))}) and was made again from the journal")
+            index.remove(path)
+            opened = index.Index(path, self.manifest.uuid)
+            self._catch_up(opened)
+        if self.journal.cut:
+            self.notes.append(
+                f"an unfinished last line of the journal was cut off ({self.journal.cut} octets): "
+                "the run before was stopped while writing it"
+            )
+        return opened
+
+    def _catch_up(self, opened: index.Index) -> None:
+        lines: list[records.Record] = []
+        for line, behind in self.journal.read(opened.position):
+            lines.append(line)
+            if len(lines) >= _CATCH_UP:
+                opened.apply(lines, behind, self._headers_of)
+                lines = []
+        if lines:
+            opened.apply(lines, behind, self._headers_of)
+
+    def _finish_moves(self) -> None:
+        """Move what is archived of retired UIDVALIDITYs aside, which a crash may have prevented."""
+        for old in self.manifest.folders:
+            current = next((f for f in self.manifest.folders if f.wire == old.wire and not f.retired), None)
+            if not old.retired or current is None:
+                continue
+            with durable.explained(f"moving {visible(current.path)} to {visible(old.path)}"):
+                to = durable.make_below(self.root, old.path)
+                try:
+                    if _has(to, "cur"):
+                        continue
+                    source = durable.make_below(self.root, current.path)
+                    try:
+                        for part in ("tmp", "new", "cur"):  # cur last: it says that all is done
+                            if _has(source, part):
+                                os.rename(part, part, src_dir_fd=source, dst_dir_fd=to)
+                        durable.flush(to)
+                        durable.flush(source)
+                    finally:
+                        os.close(source)
+                finally:
+                    os.close(to)
+        for folder in self.manifest.folders:
+            for part in ("cur", "new", "tmp"):
+                with self.opened(folder, part, make=True):
+                    pass
+
+    def _must_belong_to(self, login: str, remembered: Remembered | None) -> None:
+        if self.manifest.login != login:
+            raise ArchiveError(
+                f"{visible(self.path)} is the archive of {visible(self.manifest.login)}, not of {visible(login)}",
+                "Give this account an archive of its own, or, if the provider renamed it: mailmove account rebind.",
+            )
+        if remembered is not None and remembered.uuid != self.manifest.uuid:
+            raise ArchiveError(
+                f"{visible(self.path)} is another archive of {visible(login)} than the one used so far, "
+                f"at {visible(remembered.path)}",
+                "Put the right one back; or, if this one is meant: --new-archive.",
+            )
+
+
+def exists(path: str) -> bool:
+    """Whether there is an archive at ``path``.
+
+    :raises ArchiveError: when something else is there.
+    """
+    if os.path.lexists(os.path.join(path, META, manifest.NAME)):
+        return True
+    try:
+        inside = set(os.listdir(path))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise durable.failure(f"opening {visible(path)}", error) from error
+    if inside - {META}:
+        raise ArchiveError(
+            f"{visible(path)} is not empty and not a mailmove archive", "Name another directory for the archive."
+        )
+    if inside and _begun(os.path.join(path, META, journal.NAME)):
+        raise ArchiveError(
+            f"{visible(path)} has lost its {META}/{manifest.NAME}", "Restore that file from a copy of the archive."
+        )
+    return False
+
+
+def _begun(path: str) -> bool:
+    """Whether a journal holds more than the line that begins it."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 16).count(b"\n") > 1
+    except FileNotFoundError:
+        return False
+
+
+def create(path: str, login: str) -> None:
+    """Make an empty archive; a crash leaves one that is whole, or none."""
+    with durable.explained(f"making {visible(path)}"):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        root = durable.open_dir(path)
+        try:
+            _check_owner(root, path)
+            os.fchmod(root, 0o700)
+            meta = durable.make_below(root, META)
+            try:
+                identity = str(uuid.uuid4())
+                started = records.Unknown({"kind": "archive", "format": manifest.FORMAT, "uuid": identity})
+                journal.Journal.create(meta, [started])
+                manifest.save(manifest.Manifest(identity, login, _probe_separator(meta)), meta)
+            finally:
+                os.close(meta)
+            durable.flush(root)
+        finally:
+            os.close(root)
+        above = durable.open_dir(os.path.dirname(path))
+        try:
+            durable.flush(above)
+        finally:
+            os.close(above)
+
+
+def _probe_separator(directory: int) -> str:
+    """Which separator this file system takes: some take no colon, some take it and keep another name."""
+    name = names.join("probe", ":", "")
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory))
+    except FileExistsError:
+        pass
+    except OSError:
+        return ";"
+    taken = name in os.listdir(directory)
+    os.unlink(name, dir_fd=directory)
+    return ":" if taken else ";"
+
+
+def _check_owner(fd: int, path: str) -> None:
+    status = os.fstat(fd)
+    if status.st_uid != os.geteuid():
+        raise RefusedError(f"{visible(path)} belongs to another user of this machine", "Run mailmove as that user.")
+
+
+def _has(directory: int, name: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False

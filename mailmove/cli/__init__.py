@@ -1,0 +1,73 @@
+"""The command line: each command parses, runs one job, renders its result; errors become exit codes here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from mailmove import __version__
+from mailmove.cli.export import export
+from mailmove.errors import Exit, MailmoveError
+
+app = typer.Typer(
+    name="mailmove",
+    help="The POP3 bargain on an IMAP account: bring every message home, then let the server forget by age.",
+    add_completion=False,
+    rich_markup_mode=None,  # rich would double the time until help appears
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(export)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """The POP3 bargain on an IMAP account: bring every message home, then let the server forget by age."""
+    if version:
+        print(f"mailmove {__version__}")
+        raise typer.Exit(Exit.DONE)
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def run() -> None:
+    """Run the command line and exit the process."""
+    os.umask(0o077)
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = typer.main.get_command(app).main(arguments, prog_name="mailmove", standalone_mode=False)
+        sys.stdout.flush()
+    except MailmoveError as error:
+        print(f"mailmove: {error}", file=sys.stderr)
+        return int(error.exit)
+    except (KeyboardInterrupt, typer.Abort):
+        print("mailmove: interrupted", file=sys.stderr)
+        return int(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has seen enough
+        return int(Exit.DONE)
+    except Exception as error:  # noqa: BLE001 - the last resort of the program
+        return _unexpected(error, arguments)
+    return int(code or 0)
+
+
+def _unexpected(error: Exception, arguments: list[str]) -> int:
+    show = getattr(error, "show", None)  # a mistake on the command line, as typer words it
+    if show is not None and hasattr(error, "exit_code"):
+        show()
+        return int(Exit.USAGE)
+    if "-vv" in arguments or "--verbose" in arguments:
+        traceback.print_exception(error)
+    print(f"mailmove: this is a bug: {type(error).__name__}: {error}", file=sys.stderr)
+    print("  Nothing is lost. Please report it with the output of the same command and -vv.", file=sys.stderr)
+    return int(Exit.BUG)

@@ -1,0 +1,128 @@
+"""What every command understands, and what it is turned into."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import typer
+
+from mailmove import config as configuration
+from mailmove.archive.memory import Memory
+from mailmove.config import Account, Config
+from mailmove.errors import UsageError
+from mailmove.safe import visible
+
+Accounts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ACCOUNT|URL]...", help="Accounts by name, unique prefix or URL; none: all accounts."),
+]
+ConfigFile = Annotated[str | None, typer.Option("-c", "--config", metavar="FILE", help="The configuration file.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.")]
+Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice: the protocol as well.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N", help="How many accounts at the same time.")]
+CaFile = Annotated[
+    str | None, typer.Option("--ca-file", metavar="FILE", help="Trust this certificate authority as well.")
+]
+Tls = Annotated[
+    str | None,
+    typer.Option("--tls", metavar="HOW", help="implicit, starttls, or none (only to this machine itself)."),
+]
+ArchiveDir = Annotated[
+    str | None, typer.Option("--archive", metavar="DIR", help="The archive directory, for a single account.")
+]
+Include = Annotated[
+    list[str] | None, typer.Option("--folder", metavar="PATTERN", help=r"Only these folders: a name, *, ?, or \Sent.")
+]
+Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="PATTERN", help="Leave these folders out.")]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The common options, carried out."""
+
+    config: Config
+    memory: Memory
+    quiet: bool = False
+    json: bool = False
+    verbose: int = 0
+    jobs: int = 1
+    tls: str | None = None
+    ca_file: str | None = None
+    archive: str | None = None
+
+    @property
+    def progress(self) -> bool:
+        """Whether somebody is watching."""
+        return not self.quiet and sys.stderr.isatty()
+
+    def select(self, names: list[str] | None) -> list[Account]:
+        """The accounts that are meant; none named: all.
+
+        :raises UsageError: when there are none, or when a named one does not exist.
+        """
+        if not names and not self.config.accounts:
+            raise UsageError("there is no account yet", NO_ACCOUNT)
+        chosen = {a.name: a for a in (map(self.config.find, names) if names else self.config.accounts)}
+        if self.archive and len(chosen) != 1:
+            raise UsageError("--archive names the archive of one account", "Name one account or URL.")
+        return [
+            replace(
+                account,
+                endpoint=configuration.secured(account.endpoint, self.tls, self.ca_file),
+                archive=os.path.abspath(os.path.expanduser(self.archive or account.archive)),
+            )
+            for account in chosen.values()
+        ]
+
+
+NO_ACCOUNT = "Name one as imaps://user@host, or write it to the configuration; config.example.toml shows how."
+
+
+def setup(
+    config: str | None = None,
+    *,
+    quiet: bool = False,
+    verbose: int = 0,
+    json: bool = False,
+    jobs: int = 1,
+    tls: str | None = None,
+    ca_file: str | None = None,
+    archive: str | None = None,
+) -> Setup:
+    """Carry out the common options: read the configuration, set up logging."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("mailmove").setLevel(logging.ERROR if quiet else level)
+    path = config or os.environ.get("MAILMOVE_CONFIG") or default_config()
+    if config and not os.path.exists(config):
+        raise UsageError(f"{visible(config)} does not exist", "Check the path given with --config.")
+    return Setup(
+        configuration.load(os.path.expanduser(path)),
+        Memory(state_directory()),
+        quiet=quiet,
+        json=json,
+        verbose=verbose,
+        jobs=jobs,
+        tls=tls,
+        ca_file=ca_file,
+        archive=archive,
+    )
+
+
+def default_config() -> str:
+    """Where the configuration is when nothing else is said."""
+    import platformdirs
+
+    return os.path.join(platformdirs.user_config_dir("mailmove"), "config.toml")
+
+
+def state_directory() -> str:
+    """Where mailmove remembers things on this machine."""
+    import platformdirs
+
+    return os.environ.get("MAILMOVE_STATE") or platformdirs.user_state_dir("mailmove")

@@ -1,0 +1,299 @@
+"""``config.toml`` as frozen values, and one-off accounts from URLs; a mistake names file, key and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from mailmove.errors import UsageError
+from mailmove.model import Endpoint, Security
+from mailmove.safe import visible
+from mailmove.units import parse_size
+
+DEFAULT_ARCHIVES = "~/Mail/mailmove"
+PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
+LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|\[::1\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One login and where its archive is. ``quota`` is in octets, for servers that tell none."""
+
+    name: str
+    endpoint: Endpoint
+    archive: str
+    password_command: tuple[str, ...] = ()
+    token_command: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    quota: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration. ``archives`` is the directory that holds each account's archive directory."""
+
+    path: str
+    archives: str = DEFAULT_ARCHIVES
+    accounts: tuple[Account, ...] = ()
+
+    def find(self, wanted: str) -> Account:
+        """An account by name, by a unique prefix of it, or by URL.
+
+        :raises UsageError: when there is none, or more than one.
+        """
+        if "://" in wanted:
+            return self._from_url(wanted)
+        exact = [account for account in self.accounts if account.name == wanted]
+        found = exact or [account for account in self.accounts if account.name.startswith(wanted)]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(visible(account.name) for account in found or self.accounts)
+        if found:
+            raise UsageError(f"{visible(wanted)!r} could be {names}", "Write more of the name.")
+        raise UsageError(
+            f"there is no account {visible(wanted)!r}",
+            f"Accounts in {self.path}: {names}." if names else f"{self.path} has no accounts yet.",
+        )
+
+    def _from_url(self, url: str) -> Account:
+        endpoint = parse_url(url)
+        for account in self.accounts:
+            if account.endpoint.login == endpoint.login:
+                return Account(
+                    account.name,
+                    endpoint,
+                    account.archive,
+                    account.password_command,
+                    account.token_command,
+                    account.folders,
+                    account.exclude,
+                    account.quota,
+                )
+        name = endpoint.user if "@" in endpoint.user else endpoint.login
+        return Account(name, endpoint, os.path.join(self.archives, _file_name(name)))
+
+
+def parse_url(url: str) -> Endpoint:
+    """Read ``imaps://user@host[:port]`` or ``imap://user@host[:port]`` (STARTTLS).
+
+    :raises UsageError: when it is neither, or holds a password.
+    """
+    how = "Write imaps://user@host or imap://user@host:port; percent-encode @ in the user name as %40."
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"{visible(_without_password(url))!r} is not a URL: {error}", how) from None
+    security = {"imaps": Security.TLS, "imap": Security.STARTTLS}.get(parts.scheme)
+    if parts.password is not None:
+        raise UsageError(
+            "a password must not stand in a URL: other users of this machine can read command lines",
+            "Leave it out; mailmove asks for it, or set MAILMOVE_PASSWORD.",
+        )
+    if security is None or not parts.hostname or not parts.username or parts.path.strip("/") or parts.query:
+        raise UsageError(f"{visible(url)!r} is not an account URL", how)
+    endpoint = Endpoint(parts.hostname, port or PORTS[security], unquote(parts.username), security)
+    _refuse_controls(endpoint.user, "the user name")
+    _refuse_controls(endpoint.host, "the host name")
+    return endpoint
+
+
+def secured(endpoint: Endpoint, tls: str | None, ca_file: str | None) -> Endpoint:
+    """The endpoint as ``--tls`` and ``--ca-file`` want it.
+
+    :raises UsageError: when encryption is to be left out on the way to another machine.
+    """
+    security = _security(tls) if tls else endpoint.security
+    if security is Security.NONE and not LOOPBACK.fullmatch(endpoint.host):
+        raise UsageError(
+            f"{visible(endpoint.host)}: without encryption mailmove only talks to this machine itself",
+            "Use imaps:// (TLS from the start) or imap:// (STARTTLS).",
+        )
+    return Endpoint(
+        endpoint.host, endpoint.port, endpoint.user, security, ca_file or endpoint.ca_file, endpoint.timeout
+    )
+
+
+def load(path: str) -> Config:
+    """Read a configuration file; one that does not exist is an empty configuration.
+
+    :raises UsageError: when anything in it cannot be used.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = tomllib.load(file)
+    except FileNotFoundError:
+        return Config(path, os.path.expanduser(DEFAULT_ARCHIVES))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {visible(str(error))}") from error
+    top = _Table(data, path, "")
+    archives = os.path.expanduser(top.take("archive", _path, DEFAULT_ARCHIVES))
+    tables = top.take("account", _mapping, {})
+    top.end()
+    accounts = tuple(
+        _account(name, _Table(_mapping(table), path, f'account."{visible(name)}"'), archives)
+        for name, table in tables.items()
+    )
+    _refuse_twins(path, accounts)
+    return Config(path, archives, accounts)
+
+
+def _account(name: str, table: _Table, archives: str) -> Account:
+    if not name or "://" in name:
+        raise table.error("an account's name is an address or a word")
+    _refuse_controls(name, f"{table.path}: the account's name")
+    security = table.take("tls", _security, Security.TLS)
+    endpoint = Endpoint(
+        host=table.take("host", _word),
+        port=table.take("port", _port, PORTS[security]),
+        user=table.take("user", _word, name),
+        security=security,
+        ca_file=table.take("ca_file", _path, None),
+        timeout=table.take("timeout", _seconds, 60.0),
+    )
+    secured(endpoint, None, None)
+    account = Account(
+        name=name,
+        endpoint=endpoint,
+        archive=os.path.expanduser(table.take("archive", _path, os.path.join(archives, _file_name(name)))),
+        password_command=table.take("password_command", _argv, ()),
+        token_command=table.take("token_command", _argv, ()),
+        folders=table.take("folders", _patterns, ()),
+        exclude=table.take("exclude", _patterns, ()),
+        quota=table.take("quota", _size, None),
+    )
+    if account.password_command and account.token_command:
+        raise table.error("password_command and token_command exclude each other")
+    table.end()
+    return account
+
+
+def _refuse_twins(path: str, accounts: Sequence[Account]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for account in accounts:
+        for key in (("login", account.endpoint.login), ("archive", os.path.abspath(account.archive))):
+            other = seen.setdefault(key, account.name)
+            if other != account.name:
+                raise UsageError(
+                    f"{path}: accounts {visible(other)!r} and {visible(account.name)!r} have the same {key[0]}",
+                    "Keep one of them.",
+                )
+
+
+@dataclass
+class _Table:
+    """A table being read: every key is taken once, and none may be left over."""
+
+    data: Mapping[str, Any]
+    path: str
+    name: str
+    allowed: list[str] = field(default_factory=list)
+
+    def take(self, key: str, read: Callable[[Any], Any], default: Any = ...) -> Any:
+        self.allowed.append(key)
+        if key not in self.data:
+            if default is ...:
+                raise self.error(f"{key} is missing")
+            return default
+        try:
+            return read(self.data[key])
+        except (TypeError, ValueError) as error:
+            raise self.error(f"{key}: {error}") from None
+        except UsageError as error:
+            raise UsageError(f"{self._where()}{key}: {error.what}", error.next_step) from None
+
+    def end(self) -> None:
+        for key in self.data.keys() - set(self.allowed):
+            close = difflib.get_close_matches(key, self.allowed, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"Allowed here: {', '.join(sorted(self.allowed))}."
+            raise UsageError(f"{self._where()}unknown key {visible(key)!r}", hint)
+
+    def error(self, what: str) -> UsageError:
+        return UsageError(f"{self._where()}{what}")
+
+    def _where(self) -> str:
+        return f"{self.path}: [{self.name}] " if self.name else f"{self.path}: "
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("must be a text in quotes")
+    return value
+
+
+def _word(value: Any) -> str:
+    text = _text(value)
+    _refuse_controls(text, "it")
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _path(value: Any) -> str:
+    return _word(value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("must be a table")
+    return value
+
+
+def _port(value: Any) -> int:
+    if type(value) is not int or not 0 < value < 65536:
+        raise ValueError("must be a number from 1 to 65535")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 < value <= 3600:
+        raise ValueError("must be a number of seconds from 1 to 3600")
+    return float(value)
+
+
+def _size(value: Any) -> int:
+    return parse_size(_text(value))
+
+
+def _argv(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+        raise TypeError('must be a list of words, as in ["pass", "show", "mail"]')
+    return tuple(value)
+
+
+def _patterns(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
+        raise TypeError('must be a list of folder names or patterns, as in ["Newsletter/*"]')
+    return tuple(value)
+
+
+def _security(value: Any) -> Security:
+    known = {"implicit": Security.TLS, "starttls": Security.STARTTLS, "none": Security.NONE}
+    if value not in known:
+        raise UsageError(
+            f"{visible(str(value))!r} is not a way to protect a connection", f"Allowed: {', '.join(known)}."
+        )
+    return known[value]
+
+
+def _refuse_controls(text: str, what: str) -> None:
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise UsageError(f"{what} holds a control character")
+
+
+def _file_name(name: str) -> str:
+    """An account's name as the name of its archive directory."""
+    return re.sub(r"[^\w@.+=,-]", "_", name).lstrip(".") or "_"
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(//[^/@:]*):[^@]*@", r"\1:…@", url)

@@ -1,0 +1,131 @@
+"""What can go wrong: one class per thing a user can do about it, each owning its exit code.
+
+An error says what happened and what to do next, in one or two lines, and names account, folder and UID where there
+are any. Text from a server or a message goes through :func:`mailmove.safe.visible` before it gets into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the process tells its caller. The numbers are stable; README documents them."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    PARTIAL = 3
+    THRESHOLD = 4
+    LOGIN = 5
+    UNREACHABLE = 6
+    ARCHIVE = 7
+    REFUSED = 8
+    LACKING = 9
+    INTERRUPTED = 130
+
+
+_MOST_SERIOUS_FIRST = (
+    Exit.INTERRUPTED,
+    Exit.BUG,
+    Exit.USAGE,
+    Exit.ARCHIVE,
+    Exit.REFUSED,
+    Exit.LOGIN,
+    Exit.LACKING,
+    Exit.PARTIAL,
+    Exit.UNREACHABLE,
+    Exit.THRESHOLD,
+    Exit.DONE,
+)
+
+
+def most_serious(codes: Iterable[Exit]) -> Exit:
+    """Choose the exit code of a run over several accounts."""
+    return min(codes, key=_MOST_SERIOUS_FIRST.index, default=Exit.DONE)
+
+
+class MailmoveError(Exception):
+    """Something the user can act on: what happened, and what to do next."""
+
+    exit = Exit.BUG
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  {self.next_step}" if self.next_step else self.what
+
+
+class UsageError(MailmoveError):
+    """The command line or the configuration cannot be carried out as it stands."""
+
+    exit = Exit.USAGE
+
+
+class LoginError(MailmoveError):
+    """No usable credentials, or the server refused them."""
+
+    exit = Exit.LOGIN
+
+
+class Unreachable(MailmoveError):
+    """The server cannot be reached, hung up, or is busy: the next run may succeed."""
+
+    exit = Exit.UNREACHABLE
+
+
+class Throttled(Unreachable):
+    """The server asked for a pause of :attr:`wait` seconds."""
+
+    def __init__(self, what: str, wait: float, next_step: str = "") -> None:
+        super().__init__(what, next_step)
+        self.wait = wait
+
+
+class Disconnected(Unreachable):
+    """The connection is gone or no longer to be trusted; what was under way may be tried on a new one."""
+
+
+class ArchiveError(MailmoveError):
+    """The archive is locked, damaged, full, missing or not this account's."""
+
+    exit = Exit.ARCHIVE
+
+
+class RefusedError(MailmoveError):
+    """What was asked is not safe: nothing was done."""
+
+    exit = Exit.REFUSED
+
+
+class LackingError(MailmoveError):
+    """The server cannot do what this needs."""
+
+    exit = Exit.LACKING
+
+
+class Interrupted(MailmoveError):
+    """Ctrl-C or SIGTERM: the run stopped at a safe point."""
+
+    exit = Exit.INTERRUPTED
+
+
+class CommandRefused(MailmoveError):
+    """The server answered a command with NO or BAD (RFC 9051 7.1): the connection is still good.
+
+    ``command`` is its name, ``code`` the response code in upper case (RFC 5530) or an
+    empty string, ``text`` the server's words.
+    """
+
+    exit = Exit.PARTIAL
+
+    def __init__(self, command: str, status: str, code: str, text: str) -> None:
+        super().__init__(f"the server refused {command}: {status} {text}")
+        self.command = command
+        self.status = status
+        self.code = code
+        self.text = text

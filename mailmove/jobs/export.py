@@ -1,0 +1,129 @@
+"""Export: bring every message that the server lists into the archive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mailmove.archive import records
+from mailmove.archive.store import Archive
+from mailmove.archive.writer import Writer
+from mailmove.errors import Interrupted, Unreachable
+from mailmove.jobs.folder_export import FolderExport
+from mailmove.jobs.progress import Expect, Progress
+from mailmove.jobs.results import ExportResult, FolderResult
+from mailmove.plan import sync
+from mailmove.plan.folders import choose
+from mailmove.server.folders import Seen, look
+from mailmove.server.session import Session
+from mailmove.units import timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for: folder patterns; altered files set right; flags compared in every folder."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    refetch: bool = False
+    flags: bool = False
+
+
+def export(
+    account: str, session: Session, archive: Archive, options: Options
+) -> Generator[Progress, None, ExportResult]:
+    """Export one account.
+
+    What goes wrong with a message or a folder is in the result, and so is what stopped the run early.
+
+    :raises ArchiveError: when the archive or its disk fails.
+    :raises MailmoveError: of :mod:`mailmove.server`, before anything was begun.
+    """
+    began = time.monotonic()
+    result = ExportResult(account, archive.path, notes=list(archive.notes))
+    views = {view.folder.wire: view for view in look(session.wire)}
+    choice = choose((view.folder for view in views.values()), options.include, options.exclude)
+    result.left_out = choice.left_out
+    with Writer(archive) as writer:
+        folders = FolderExport(session, archive, writer, refetch=options.refetch)
+        try:
+            yield from _folders([views[folder.wire] for folder in choice.chosen], archive, folders, options, result)
+            writer.flush()
+            if any(folder.fetched or folder.linked for folder in result.folders):
+                _second_look(session, result)
+        except (Unreachable, Interrupted) as error:
+            result.stopped = error
+        writer.flush()
+        archive.record(folders.after)
+    archive.record([_run(result)])
+    result.octets = archive.index.count()[1]
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _folders(
+    views: list[Seen], archive: Archive, folders: FolderExport, options: Options, result: ExportResult
+) -> Generator[Progress, None, None]:
+    """Go through the folders; one that fails does not stop the others."""
+    archive.prepare(
+        (view.folder.wire, view.folder.delimiter, view.status.uidvalidity)
+        for view in views
+        if view.status is not None and view.status.uidvalidity
+    )
+    changed = []
+    for view in views:
+        outcome = FolderResult(view.folder)
+        result.folders.append(outcome)
+        if view.status is None:
+            outcome.fail(f"cannot be opened: {view.problem}")
+        elif not _settled(view, archive, options):
+            outcome.fail(f"{view.status.messages:,} messages, not looked at yet")
+            changed.append((view, outcome, Expect(view.status.messages, view.status.size or 0)))
+        else:
+            outcome.listed = outcome.archived = view.status.messages
+    for *_, expected in changed:
+        yield expected
+    for view, outcome, expected in changed:
+        unseen = outcome.failures.pop()
+        try:
+            yield from folders.run(view.folder, outcome, expected)
+        except (Unreachable, Interrupted):
+            if not outcome.failures:
+                outcome.failures.append(unseen)
+            raise
+
+
+def _settled(view: Seen, archive: Archive, options: Options) -> bool:
+    """Whether nothing changed in a folder, on the server or in the archive, since it was complete."""
+    wire, status = view.folder.wire, view.status
+    assert status is not None
+    uidvalidity = status.uidvalidity or 0
+    if options.refetch or options.flags or not sync.unchanged(status, archive.index.complete(wire, uidvalidity)):
+        return False
+    if archive.index.troubles(wire, uidvalidity):
+        return False
+    survey = archive.survey(archive.folder(wire, uidvalidity))
+    return not survey.missing and not survey.unrecorded
+
+
+def _second_look(session: Session, result: ExportResult) -> None:
+    """Hold what the server says now against what was exported: what changed meanwhile is said."""
+    now = {view.folder.wire: view for view in look(session.wire)}
+    result.compared = True
+    for outcome in result.folders:
+        view = now.get(outcome.folder.wire)
+        status = view.status if view is not None else None
+        if status is None:
+            outcome.notes.append("is not on the server any more, or cannot be opened now")
+            continue
+        held = outcome.archived + sum(1 for failure in outcome.failures if failure.uid)
+        if not outcome.failures and status.messages > held:
+            result.arrived += status.messages - held
+
+
+def _run(result: ExportResult) -> records.Run:
+    summary = {name: result.total(name) for name in ("listed", "archived", "fetched", "linked", "vanished")}
+    summary["failed"] = len(result.failures)
+    return records.Run("export", timestamp(datetime.now(UTC)), int(result.exit), summary)

@@ -1,0 +1,206 @@
+"""Fetching a folder's messages into the archive, whatever the server does meanwhile.
+
+A FETCH that fails is taken apart until the message it fails on is alone; everything else still comes home.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from mailmove.archive.writer import Incoming, Writer
+from mailmove.errors import CommandRefused, Disconnected, Throttled
+from mailmove.jobs.progress import Advance, Progress
+from mailmove.model import Folder, Listed, Selected
+from mailmove.plan.sync import chunks
+from mailmove.server import scan
+from mailmove.server.bodies import bodies
+from mailmove.server.fetchline import Told
+from mailmove.server.folders import select
+from mailmove.server.session import Session
+from mailmove.server.wire import Wire
+
+COMMAND_MESSAGES = 5000
+COMMAND_OCTETS = 512 << 20
+_TELL_EVERY = 1 << 20  # octets between two reports of progress
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What became of the messages that were asked for, by UID; each is in one of them."""
+
+    kept: dict[int, int] = field(default_factory=dict)
+    """UID to a fingerprint of what was received."""
+    octets: int = 0
+    vanished: set[int] = field(default_factory=set)
+    failed: dict[int, str] = field(default_factory=dict)
+    known: dict[bytes, int] | None = None
+    """Without lasting UIDs: how many of each body, by SHA-256, the archive held before."""
+    next_uid: int = 1
+    """Without lasting UIDs: the number that the next new message gets instead."""
+
+
+class FolderChanged(Exception):
+    """The folder has another UIDVALIDITY than a moment ago."""
+
+
+class Opened:
+    """A folder, opened read-only on whatever connection the session has; opened again when that changes."""
+
+    def __init__(self, session: Session, folder: Folder) -> None:
+        self.folder = folder
+        self.selected: Selected
+        self._session = session
+        self._wire: Wire | None = None
+
+    def wire(self) -> Wire:
+        """A connection with the folder selected.
+
+        :raises FolderChanged: when its UIDVALIDITY is not the one of before.
+        :raises CommandRefused: when the server will not open it.
+        """
+        wire = self._session.wire
+        if wire is not self._wire:
+            before = self.selected if self._wire is not None else None
+            self.selected = select(wire, self.folder)
+            if before is not None and before.uidvalidity != self.selected.uidvalidity:
+                raise FolderChanged
+            self._wire = wire
+        return wire
+
+    def progressed(self) -> None:
+        """A message came through: the connection is worth its retries."""
+        self._session.progressed()
+
+
+def fetch(
+    session: Session,
+    opened: Opened,
+    wanted: Mapping[int, Listed],
+    last: Collection[int],
+    writer: Writer,
+    result: Fetched,
+) -> Iterator[Progress]:
+    """Fetch ``wanted`` into ``writer``, those in ``last`` at the end and one by one.
+
+    ``result`` tells what became of each.
+
+    :raises Unreachable: when the server cannot be reached any more; what came so far is in ``result``.
+    """
+    first = [uid for uid in wanted if uid not in last]
+    queue = deque((uids, 1) for uids in chunks(first, wanted, COMMAND_MESSAGES, COMMAND_OCTETS))
+    queue.extend(([uid], 1) for uid in sorted(last) if uid in wanted)
+    suspects: dict[int, str] = {}  # alone when the connection broke: theirs the fault, once others come through again
+    while queue:
+        uids, attempt = queue.popleft()
+        before = len(result.kept)
+        problem: Exception | None = None
+        try:
+            yield from _one_command(opened, uids, wanted, writer, result)
+        except CommandRefused as error:
+            if error.command != "UID FETCH":
+                raise  # the folder, not a message
+            problem = error
+        except (Disconnected, Throttled) as error:
+            session.failed(error)
+            problem = error
+        left = [uid for uid in uids if uid not in result.kept and uid not in result.failed]
+        if len(result.kept) > before:
+            result.failed.update(suspects)
+            suspects.clear()
+        if not left:
+            continue
+        if problem is None:
+            still = {listed.uid for listed in scan.listing(opened.wire(), left)}
+            result.vanished.update(uid for uid in left if uid not in still)
+            if attempt == 1 and still:
+                queue.append((sorted(still), 2))
+            else:
+                result.failed.update(dict.fromkeys(still, "the server answered OK without the message"))
+        elif isinstance(problem, Throttled) or len(result.kept) > before:
+            queue.appendleft((left, 1))
+        elif len(left) > 1:
+            # A broken connection points at the first message not received; a refusal at any of them.
+            cut = 1 if isinstance(problem, Disconnected) else len(left) // 2
+            queue.appendleft((left[cut:], 1))
+            queue.appendleft((left[:cut], 1))
+        elif isinstance(problem, CommandRefused):
+            result.failed[left[0]] = f"the server refuses it: {problem.text}"
+        elif attempt == 1:
+            queue.appendleft((left, 2))
+        else:
+            suspects[left[0]] = f"the connection breaks each time: {problem}"
+    result.failed.update(suspects)
+
+
+def _one_command(
+    opened: Opened, uids: list[int], wanted: Mapping[int, Listed], writer: Writer, result: Fetched
+) -> Iterator[Progress]:
+    told_octets = told_messages = 0
+    asked = set(uids)
+    with closing(bodies(opened.wire(), uids)) as arriving:
+        for body in arriving:
+            incoming = writer.begin()
+            try:
+                octets = 0
+                for piece in body.pieces():
+                    incoming.write(piece)
+                    octets += len(piece)
+                    if octets >= _TELL_EVERY:
+                        yield Advance(opened.folder.shown, 0, octets)
+                        octets = 0
+                told = body.told()
+            except BaseException:
+                incoming.discard()
+                raise
+            kept = _settle(told, incoming, asked, wanted, writer, result)
+            if kept:
+                opened.progressed()
+            told_octets += octets
+            told_messages += kept
+            if told_octets >= _TELL_EVERY:
+                yield Advance(opened.folder.shown, told_messages, told_octets)
+                told_octets = told_messages = 0
+    if told_messages:
+        yield Advance(opened.folder.shown, told_messages, told_octets)
+
+
+def _settle(
+    told: Told | None,
+    incoming: Incoming,
+    asked: set[int],
+    wanted: Mapping[int, Listed],
+    writer: Writer,
+    result: Fetched,
+) -> bool:
+    """Keep a message that was received whole, if it is one that was asked for."""
+    uid = told.listed.uid if told is not None else 0
+    if told is None or uid not in asked:
+        incoming.discard()
+        return False
+    fingerprint = int.from_bytes(incoming.hash.digest()[:8], "big")
+    if uid in result.kept:
+        incoming.discard()
+        if result.kept[uid] != fingerprint:
+            result.failed[uid] = "the server sent two different messages under this UID"
+        return False
+    if not incoming.octets and (told.listed.size or wanted[uid].size):
+        incoming.discard()
+        result.failed[uid] = "the server sent an empty message in its place"
+        return False
+    result.kept[uid] = fingerprint
+    result.octets += incoming.octets
+    listed = told.listed
+    if result.known is not None:
+        sha256 = incoming.hash.digest()
+        if result.known.get(sha256, 0):
+            result.known[sha256] -= 1
+            incoming.discard()
+            return True
+        listed = listed._replace(uid=result.next_uid)
+        result.next_uid += 1
+    internaldate = told.internaldate.decode("ascii", "replace") if told.internaldate is not None else None
+    writer.keep(incoming, listed, internaldate)
+    return True

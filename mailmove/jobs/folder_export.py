@@ -1,0 +1,239 @@
+"""One folder's export: list it, compare with the archive, fetch what is missing, follow what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+
+from mailmove.archive import records
+from mailmove.archive.adoption import adopt, change_flags, find_moved, set_aside
+from mailmove.archive.index import Stored
+from mailmove.archive.manifest import FolderDir
+from mailmove.archive.names import Base
+from mailmove.archive.proof import prove_all
+from mailmove.archive.store import Archive
+from mailmove.archive.writer import Writer
+from mailmove.errors import CommandRefused, Disconnected, Throttled
+from mailmove.jobs.fetching import Fetched, FolderChanged, Opened, fetch
+from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.jobs.results import FolderResult
+from mailmove.model import Folder, Listed
+from mailmove.plan import sync
+from mailmove.server import internaldate, scan
+from mailmove.server.session import Session
+from mailmove.units import plural, timestamp
+
+MANY = 10
+"""A folder that suddenly is empty after holding so many messages is worth a word."""
+
+Work = Generator[Progress, None, None]
+
+
+class FolderExport:
+    """Exports one folder after the other into one archive.
+
+    ``after`` collects what is to be recorded once every message before it is.
+    """
+
+    def __init__(self, session: Session, archive: Archive, writer: Writer, *, refetch: bool) -> None:
+        self.after: list[records.Record] = []
+        self._session = session
+        self._archive = archive
+        self._writer = writer
+        self._refetch = refetch
+
+    def run(self, folder: Folder, outcome: FolderResult, expected: Expect) -> Work:
+        """Export a folder; what goes wrong with it or its messages is told in ``outcome``.
+
+        ``expected`` is what progress was promised for it.
+
+        :raises Unreachable: when the server is lost; ``outcome`` then names what is not fetched yet.
+        """
+        opened = Opened(self._session, folder)
+        try:
+            listing = self._listing(opened)
+            yield Expect(-expected.messages, -expected.octets)
+            if opened.selected.uids_sticky:
+                yield from self._by_uid(opened, listing, outcome)
+            else:
+                yield from self._by_hash(opened, listing, outcome)
+        except CommandRefused as error:
+            outcome.fail(f"{error.command} refused: {error.status} {error.text}")
+        except FolderChanged:
+            outcome.fail("its UIDVALIDITY changed while it was being exported; run export again")
+
+    def _listing(self, opened: Opened) -> list[Listed]:
+        while True:
+            try:
+                wire = opened.wire()
+                return list(scan.listing(wire)) if opened.selected.exists else []
+            except (Disconnected, Throttled) as error:
+                self._session.failed(error)
+
+    def _by_uid(self, opened: Opened, listing: list[Listed], outcome: FolderResult) -> Work:
+        """The ordinary way: a message is identified by UIDVALIDITY and UID."""
+        archive, selected, wire = self._archive, opened.selected, opened.folder.wire
+        self._retire(opened.folder, selected.uidvalidity, outcome)
+        archive.prepare([(wire, opened.folder.delimiter, selected.uidvalidity)])
+        where = archive.folder(wire, selected.uidvalidity)
+        self._writer.enter(where)
+        survey = archive.survey(where)
+        if survey.unrecorded:
+            adopted = adopt(archive, where, survey.unrecorded, {listed.uid: listed for listed in listing})
+            outcome.notes += [f"a damaged file was moved to {path}" for path in adopted.aside]
+        missing = self._missing(where, survey.missing, outcome)
+        altered = self._altered(where) if self._refetch else {}
+        known = archive.index.known(wire, selected.uidvalidity)
+        plan = sync.plan_folder(listing, known, missing | altered.keys(), refetch=self._refetch)
+        del listing, known
+        outcome.listed = plan.listed
+        if not plan.listed and len(plan.gone) >= MANY:
+            outcome.notes.append(f"is empty on the server now; the archive keeps its {len(plan.gone):,} messages")
+        for uid in sorted(plan.absent):
+            outcome.fail("its file is no longer in the archive; export --refetch fetches it again", uid)
+        yield Expect(len(plan.fetch), sum(listed.size or 0 for listed in plan.fetch.values()))
+        with archive.opened(where) as directory:
+            for uid in sorted(altered.keys() & plan.fetch.keys()):
+                path = set_aside(archive, directory, altered[uid])
+                outcome.notes.append(f"UID {uid}: the altered file was moved to {path}")
+        fetched = Fetched()
+        try:
+            wanted = yield from self._link(opened.folder, plan.fetch, outcome)
+            troubles = archive.index.troubles(wire, selected.uidvalidity)
+            yield from fetch(self._session, opened, wanted, troubles, self._writer, fetched)
+        finally:
+            self._account(opened, plan, fetched, outcome)
+        self._follow(where, plan)
+        if not outcome.failures:
+            left = plan.listed - len(fetched.vanished)
+            state = records.Complete(wire, where.uidvalidity, selected.uidnext, left, selected.highestmodseq)
+            self.after.append(state)
+
+    def _by_hash(self, opened: Opened, listing: list[Listed], outcome: FolderResult) -> Work:
+        """A server without lasting UIDs: everything is fetched each time, and what the archive holds is dropped again.
+
+        Each body counts as often as the folder holds it: two equal messages are two.
+        """
+        archive, folder = self._archive, opened.folder
+        archive.prepare([(folder.wire, folder.delimiter, 0)])
+        where = archive.folder(folder.wire, 0)
+        self._writer.enter(where)
+        outcome.listed = len(listing)
+        outcome.notes.append("the server gives it no lasting UIDs: it is fetched whole each time, and never pruned")
+        yield Expect(len(listing), sum(listed.size or 0 for listed in listing))
+        known: dict[bytes, int] = {}
+        last = 0
+        for stored in archive.index.stored(folder.wire, 0):
+            known[stored.sha256] = known.get(stored.sha256, 0) + 1
+            last = max(last, stored.id.uid)
+        fetched = Fetched(known=known, next_uid=last + 1)
+        plan = sync.plan_folder(listing, {})
+        try:
+            yield from fetch(self._session, opened, plan.fetch, (), self._writer, fetched)
+        finally:
+            self._account(opened, plan, fetched, outcome)
+
+    def _retire(self, folder: Folder, uidvalidity: int, outcome: FolderResult) -> None:
+        """What is archived in another UIDVALIDITY of this folder is not on the server any more, as that."""
+        for old in self._archive.manifest.folders:
+            if old.wire != folder.wire or old.uidvalidity in (0, uidvalidity):
+                continue
+            known = self._archive.index.known(old.wire, old.uidvalidity)
+            left = frozenset(uid for uid, record in known.items() if not record.gone)
+            if left:
+                self.after.append(records.Gone(old.wire, old.uidvalidity, left, _now()))
+                outcome.notes.append(
+                    f"its UIDVALIDITY changed from {old.uidvalidity} to {uidvalidity}: what was archived before "
+                    f"({plural(len(left), 'message')}) is kept in a directory of its own"
+                )
+
+    def _missing(self, where: FolderDir, missing: frozenset[int], outcome: FolderResult) -> frozenset[int]:
+        """Archived UIDs whose file is nowhere in the archive; one that a mail program moved is still there."""
+        if not missing:
+            return missing
+        lost = self._archive.index.current(where.wire, where.uidvalidity, missing)
+        moved = find_moved(self._archive, lost.values())
+        if moved:
+            outcome.notes.append(f"{plural(len(moved), 'message')} found in other folders of the archive")
+        return frozenset(lost.keys() - {found.uid for found in moved})
+
+    def _altered(self, where: FolderDir) -> dict[int, str]:
+        """UIDs whose file is there and not what was archived, with the file's name."""
+        current = self._archive.index.current(where.wire, where.uidvalidity)
+        verdicts = prove_all(self._archive, where, current.values())
+        return {v.stored.id.uid: v.name for v in verdicts if v.problem and v.name is not None}
+
+    def _link(
+        self, folder: Folder, fetch: dict[int, Listed], outcome: FolderResult
+    ) -> Generator[Progress, None, dict[int, Listed]]:
+        """Take from the archive what the server says it already holds; returns what is left to fetch."""
+        if not any(listed.object_id for listed in fetch.values()):
+            return fetch
+        self._writer.flush()  # from here on the index knows all that came so far
+        left = {}
+        for uid, listed in fetch.items():
+            arrived = internaldate.from_seconds(listed.arrival).decode() if listed.arrival is not None else None
+            sources = self._archive.index.with_object(listed.object_id, listed.size) if listed.object_id else []
+            if any(self._writer.keep_twin(source, listed, arrived) for source in sources):
+                outcome.linked += 1
+                yield Advance(folder.shown, 1, listed.size or 0)
+            else:
+                left[uid] = listed
+        return left
+
+    def _account(self, opened: Opened, plan: sync.FolderPlan, fetched: Fetched, outcome: FolderResult) -> None:
+        """Put what became of each message into the result, also when the run was stopped."""
+        good = fetched.kept.keys() - fetched.failed.keys()
+        outcome.fetched = len(good)
+        outcome.octets = fetched.octets
+        outcome.vanished = len(fetched.vanished)
+        outcome.archived = plan.held + outcome.fetched + outcome.linked
+        for uid, why in sorted(fetched.failed.items()):
+            outcome.fail(why, uid)
+            self.after.append(records.Trouble(opened.folder.wire, opened.selected.uidvalidity, uid, why))
+        unsettled = outcome.listed - outcome.archived - outcome.vanished - len(plan.absent) - len(fetched.failed)
+        if unsettled:
+            outcome.fail(f"{plural(unsettled, 'message')} not fetched yet")
+        if again := len(plan.suspects & good):
+            outcome.notes.append(
+                f"{plural(again, 'message')} announced another size or arrival than when archived: "
+                "fetched again, and nothing replaced"
+            )
+
+    def _follow(self, where: FolderDir, plan: sync.FolderPlan) -> None:
+        """Record what changed on the server for messages that are archived."""
+        key, now = (where.wire, where.uidvalidity), _now()
+        if plan.gone:
+            self.after.append(records.Gone(*key, plan.gone, now))
+        if plan.back:
+            self.after.append(records.Present(*key, plan.back, now))
+        changed = self._archive.index.current(*key, plan.flags.keys() | plan.unsized.keys())
+        changes: dict[Base, tuple[frozenset[str], frozenset[str]]] = {}
+        for uid, change in plan.flags.items():
+            changes[changed[uid].base] = change
+            self.after.append(records.Flags(*key, uid, tuple(sorted(change[1]))))
+        change_flags(self._archive, where, changes)
+        for verdict in prove_all(self._archive, where, [changed[uid] for uid in plan.unsized]):
+            if not verdict.problem:
+                self.after.append(_sized(verdict.stored, plan.unsized[verdict.stored.id.uid], now))
+
+
+def _sized(stored: Stored, listed: Listed, now: str) -> records.Message:
+    """The record of a message that was archived from its file alone, now that the server announced its size."""
+    return records.Message(
+        folder=stored.id.folder,
+        uidvalidity=stored.id.uidvalidity,
+        uid=stored.id.uid,
+        internaldate=None,
+        arrival=stored.base.arrival,
+        size=listed.size,
+        octets=stored.base.octets,
+        sha256=stored.sha256.hex(),
+        flags=tuple(sorted(listed.flags)),
+        verified=now,
+        object_id=listed.object_id,
+    )
+
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))

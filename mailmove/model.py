@@ -1,0 +1,171 @@
+"""The field's values, frozen: folders, messages and what identifies them (RFC 9051 2.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from mailmove import utf7
+from mailmove.safe import visible
+
+SPECIAL_USE = ("\\all", "\\archive", "\\drafts", "\\flagged", "\\important", "\\junk", "\\sent", "\\trash")
+
+
+class Security(Enum):
+    """How the connection is protected."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and as whom to log in. ``timeout`` is in seconds of silence."""
+
+    host: str
+    port: int
+    user: str
+    security: Security = Security.TLS
+    ca_file: str | None = None
+    timeout: float = 60.0
+
+    @property
+    def login(self) -> str:
+        """What makes two logins the same mailbox: user, host, and the port where it is not a standard one."""
+        port = "" if self.port in (143, 993) else f":{self.port}"
+        return f"{self.user}@{self.host.lower().rstrip('.')}{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password; its representation hides it."""
+
+    value: str = field(repr=False)
+
+
+class TokenSource(Protocol):
+    """Where OAuth 2 access tokens (RFC 6750) come from."""
+
+    def token(self, *, renew: bool) -> str:
+        """An access token; with ``renew`` a new one, because the server refused the last."""
+
+
+Secret = Password | TokenSource
+
+
+class NamespaceKind(Enum):
+    """Whose folders they are (RFC 2342)."""
+
+    PERSONAL = "personal"
+    OTHER = "other users"
+    SHARED = "shared"
+
+
+def folder_text(wire: bytes) -> str:
+    """A wire name as people read it; not made safe for a terminal. Undecodable octets become lone surrogates."""
+    try:
+        return utf7.decode(wire)
+    except ValueError:
+        return wire.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """An IMAP mailbox as LIST names it (RFC 9051 7.3.1).
+
+    ``wire`` is the name exactly as the server sent it, ``attributes`` are in lower case with their backslash.
+    """
+
+    wire: bytes
+    delimiter: bytes | None = b"/"
+    attributes: frozenset[str] = frozenset()
+    namespace: NamespaceKind = NamespaceKind.PERSONAL
+
+    @property
+    def name(self) -> str:
+        """The name as people read and type it."""
+        return folder_text(self.wire)
+
+    @property
+    def shown(self) -> str:
+        """The name, safe for a terminal."""
+        return visible(self.name)
+
+    @property
+    def selectable(self) -> bool:
+        """Whether it can hold messages at all."""
+        return not self.attributes & {"\\noselect", "\\nonexistent"}
+
+    @property
+    def special_use(self) -> str | None:
+        r"""Its special use (RFC 6154), as ``\trash``; None for an ordinary folder."""
+        return next((use for use in SPECIAL_USE if use in self.attributes), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """What STATUS says of a folder (RFC 9051 6.3.11, RFC 7162, RFC 8438). None: the server did not say.
+
+    ``size`` is in octets.
+    """
+
+    messages: int
+    uidnext: int | None = None
+    uidvalidity: int | None = None
+    highestmodseq: int | None = None
+    unseen: int | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What SELECT or EXAMINE says of a folder (RFC 9051 6.3.2).
+
+    ``uidvalidity`` is 0 where the server has no lasting UIDs: it did not send one, sent 0, or said UIDNOTSTICKY
+    (RFC 4315). ``uids_sticky`` is then False and nothing may be identified by UID from one session to the next.
+    """
+
+    exists: int
+    uidvalidity: int
+    uidnext: int | None
+    highestmodseq: int | None
+    read_only: bool
+    uids_sticky: bool = True
+
+
+class Listed(NamedTuple):
+    """One message of a folder's listing: what a metadata FETCH says of it.
+
+    ``arrival`` is INTERNALDATE in Unix seconds (None: missing or malformed), ``size`` is RFC822.SIZE as announced
+    (some servers estimate it; None: missing), ``object_id`` names the body across folders where the server can
+    (``EMAILID`` of RFC 8474, or ``X-GM-MSGID``).
+    """
+
+    uid: int
+    arrival: int | None
+    size: int | None
+    flags: frozenset[str]
+    object_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One limit of a quota root (RFC 9208 3.1): STORAGE counts units of 1024 octets, MESSAGE messages.
+
+    ``usage`` and ``limit`` are in the resource's own unit, except that STORAGE is told in octets.
+    """
+
+    name: str
+    usage: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRoot:
+    """A quota root and what it limits; ``folders`` are wire names that answered with this root, as far as asked."""
+
+    name: str
+    resources: tuple[Resource, ...]
+    folders: frozenset[bytes] = frozenset()

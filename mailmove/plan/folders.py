@@ -1,0 +1,62 @@
+"""Which folders a command works on."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mailmove.errors import UsageError
+from mailmove.model import Folder, NamespaceKind
+from mailmove.safe import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Folders to work on, and why each of the others is left out."""
+
+    chosen: tuple[Folder, ...]
+    left_out: tuple[tuple[Folder, str], ...]
+
+
+def choose(folders: Iterable[Folder], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Choice:
+    r"""Choose by patterns (``*``, ``?``), or special use such as ``\Trash``; without patterns, every personal folder.
+
+    Folders of other users and shared ones are chosen only when a pattern without ``*`` at its beginning names them.
+
+    :raises UsageError: when a pattern matches no folder: a typo must not look like an empty mailbox.
+    """
+    chosen, left_out = [], []
+    unused = dict.fromkeys((*include, *exclude))
+    for folder in folders:
+        hits = [pattern for pattern in include if matches(folder, pattern)]
+        drops = [pattern for pattern in exclude if matches(folder, pattern)]
+        for pattern in (*hits, *drops):
+            unused.pop(pattern, None)
+        named = any(not pattern.startswith(("*", "?")) for pattern in hits)
+        if not folder.selectable:
+            continue
+        if drops:
+            left_out.append((folder, "excluded"))
+        elif include and not hits:
+            left_out.append((folder, "not chosen"))
+        elif folder.namespace is not NamespaceKind.PERSONAL and not named:
+            left_out.append((folder, f"{folder.namespace.value}: name it with --folder to include it"))
+        else:
+            chosen.append(folder)
+    if unused:
+        pattern = next(iter(unused))
+        raise UsageError(
+            f"no folder matches {visible(pattern)}",
+            "Folder names are case-sensitive; see them with: mailmove account test",
+        )
+    return Choice(tuple(chosen), tuple(left_out))
+
+
+def matches(folder: Folder, pattern: str) -> bool:
+    r"""Whether a pattern means this folder: its name, its wire name, or its special use (``\Trash``)."""
+    if pattern.startswith("\\"):
+        return folder.special_use == pattern.lower()
+    if pattern.upper() == "INBOX":
+        return folder.wire == b"INBOX"
+    return fnmatch.fnmatchcase(folder.name, pattern) or folder.wire == pattern.encode("utf-8", "surrogateescape")

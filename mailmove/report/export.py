@@ -1,0 +1,104 @@
+"""What an export came to, in words and in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mailmove.errors import Exit
+from mailmove.jobs.results import ExportResult, Failure
+from mailmove.report import words
+from mailmove.safe import visible
+from mailmove.units import format_size, plural
+
+
+def text(result: ExportResult) -> Iterator[str]:
+    """The verdict, then what it rests on, then the next step."""
+    account = visible(result.account)
+    listed, archived = result.total("listed"), result.total("archived")
+    if result.failures or result.stopped:
+        yield from problems(result)
+        yield f"{plural(archived, 'message')} that the server lists are safe in {words.path(result.path)}"
+        if not result.stopped:
+            yield "Next: run the same command again; what is safe is not fetched twice."
+        return
+    fetched, linked, vanished = result.total("fetched"), result.total("linked"), result.total("vanished")
+    folders = plural(len(result.folders), "folder")
+    yield f"All {plural(archived, 'message')} in {folders} of {account} are in"
+    yield f"  {words.path(result.path)}"
+    if vanished:
+        yield f"{plural(vanished, 'message')} vanished from the server before they could be fetched."
+    if fetched or linked:
+        took = f"{fetched:,} new ({format_size(result.total('octets'))})"
+        if linked:
+            took += f", {linked:,} known already and linked"
+        yield f"{took}, each saved, hashed and compared with a second look. {words.duration(result.seconds)}."
+    elif listed:
+        yield "Nothing new since the last export."
+    if result.arrived:
+        yield f"{plural(result.arrived, 'message')} arrived meanwhile: the next export takes them."
+    yield from notes(result)
+    yield "Nothing changed on the server."
+
+
+def problems(result: ExportResult) -> Iterator[str]:
+    """Everything that is not in the archive, named."""
+    account = visible(result.account)
+    if result.stopped:
+        what = "interrupted" if result.stopped.exit is Exit.INTERRUPTED else str(result.stopped)
+        yield f"{account}: the export stopped early: {what}"
+    else:
+        yield f"{account}: NOT everything on the server is in the archive:"
+    for folder, numbers, why in grouped(result.failures):
+        yield f"  {folder} {words.uids(numbers)}: {why}" if numbers else f"  {folder}: {why}"
+    yield from notes(result)
+
+
+def notes(result: ExportResult) -> Iterator[str]:
+    """What is worth a word though nothing is wrong."""
+    for note in result.notes:
+        yield f"Note: {note}."
+    for folder in result.folders:
+        for note in folder.notes:
+            yield f"Note: {folder.folder.shown} {note}."
+    for left, why in result.left_out:
+        if why not in ("excluded", "not chosen"):
+            yield f"Note: {left.shown} is left out: {why}."
+
+
+def grouped(failures: Iterable[Failure]) -> Iterator[tuple[str, list[int], str]]:
+    """Failures of the same folder for the same reason together; no UIDs where it concerns the folder."""
+    groups: dict[tuple[str, str, bool], list[int]] = {}
+    for failure in failures:
+        groups.setdefault((failure.folder, failure.why, bool(failure.uid)), []).append(failure.uid)
+    for (folder, why, with_uids), numbers in groups.items():
+        yield folder, numbers if with_uids else [], why
+
+
+def as_json(result: ExportResult) -> dict[str, Any]:
+    """One account."""
+    return {
+        "account": result.account,
+        "archive": result.path,
+        "exit": int(result.exit),
+        "stopped": result.stopped.what if result.stopped else None,
+        "seconds": round(result.seconds, 3),
+        "arrived_meanwhile": result.arrived,
+        "compared": result.compared,
+        "folders": [
+            {
+                "name": folder.folder.name,
+                "listed": folder.listed,
+                "archived": folder.archived,
+                "fetched": folder.fetched,
+                "linked": folder.linked,
+                "vanished": folder.vanished,
+                "octets": folder.octets,
+                "failures": [{"uid": f.uid or None, "why": f.why} for f in folder.failures],
+                "notes": folder.notes,
+            }
+            for folder in result.folders
+        ],
+        "left_out": [{"name": folder.name, "why": why} for folder, why in result.left_out],
+        "notes": result.notes,
+    }

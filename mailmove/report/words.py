@@ -1,0 +1,34 @@
+"""How things are said everywhere: paths, durations, lists of UIDs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from mailmove.safe import visible
+from mailmove.units import uid_ranges
+
+
+def path(text: str) -> str:
+    """A path with the home directory as ``~``."""
+    home = os.path.expanduser("~")
+    return visible("~" + text[len(home) :] if text == home or text.startswith(home + os.sep) else text, 1000)
+
+
+def duration(seconds: float) -> str:
+    """``0.4 s``, ``12 s``, ``14 min``, ``3 h 20 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def uids(numbers: Iterable[int]) -> str:
+    """``UID 4711``, ``UIDs 1-3, 9``."""
+    ranges = list(uid_ranges(numbers))
+    text = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+    return f"UID {text}" if len(ranges) == 1 and ranges[0][0] == ranges[0][1] else f"UIDs {text}"

@@ -1,0 +1,31 @@
+"""The one door through which text from outside reaches a terminal, a log or a progress bar."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, format (bidi overrides), private, surrogates, separators
+
+
+def visible(text: str | bytes, limit: int = 300) -> str:
+    r"""Make text that a server or a message said harmless: what would not print is shown escaped (``\x1b``).
+
+    Octets are read as UTF-8; those that are not UTF-8 are shown escaped too. Longer text is cut at ``limit``.
+    """
+    if isinstance(text, bytes):
+        text = text[: limit * 4].decode("utf-8", "surrogateescape")
+    cut = len(text) > limit
+    if cut:
+        text = text[: limit - 1]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(map(_shown, text))
+    return text + "…" if cut else text
+
+
+def _shown(char: str) -> str:
+    if char.isprintable() and unicodedata.category(char) not in _HIDDEN:
+        return char
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # an undecodable octet
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

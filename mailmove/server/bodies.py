@@ -1,0 +1,95 @@
+"""Message bodies, streamed: octet for octet as the server sends them, never whole in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Generator, Iterator
+
+from mailmove.errors import CommandRefused, Disconnected
+from mailmove.server.fetchline import FetchLines, Told
+from mailmove.server.parse import Segments
+from mailmove.server.scan import object_item
+from mailmove.server.wire import Wire
+from mailmove.units import uid_sets
+
+MAX_BODY = 1 << 36  # octets; more is an attack, not a message
+_MAX_SET = 8000  # octets of one UID set: long streams beat many commands (RFC 9051 has no limit, servers allow 8,192)
+
+_BODY = re.compile(rb"BODY\[\] ~?\{(\d{1,20})\}\Z", re.IGNORECASE)
+_QUOTED_BODY = re.compile(rb'BODY\[\] "((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
+
+
+class Body:
+    """A message on its way: first its octets from :meth:`pieces`, to the end; then :meth:`told`."""
+
+    def __init__(self, wire: Wire, lines: FetchLines, head: bytes, octets: int, whole: bytes | None = None) -> None:
+        self.octets = octets
+        self._wire = wire
+        self._lines = lines
+        self._head = head
+        self._whole = whole
+        self._open = True
+
+    def pieces(self) -> Iterator[memoryview]:
+        """The octets, in pieces that are valid until the next one is asked for."""
+        if self._whole is not None:
+            return iter((memoryview(self._whole),)) if self._whole else iter(())
+        return self._wire.literal(self.octets)
+
+    def told(self) -> Told | None:
+        """What the server tells of this message, which may come after its octets; None: it was not asked for."""
+        if self._whole is not None:
+            self._open = False
+            return self._lines.read((self._head,))
+        segments: Segments = (self._head, b"", *self._wire.rest_of(self._wire.line()))
+        self._open = False
+        return self._lines.read(segments)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether its octets or what follows them are still on the wire."""
+        return self._open
+
+
+def bodies(wire: Wire, uids: Collection[int]) -> Generator[Body, None, None]:
+    """Fetch messages of the selected folder by UID, without marking them read (RFC 9051 6.4.5, ``BODY.PEEK``).
+
+    The server decides which it sends, and in what order; the caller compares. When this generator is closed before it
+    ends, the connection is in the middle of an answer and is dropped.
+    """
+    items = b" ".join((b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", *object_item(wire), b"BODY.PEEK[]"))
+    lines = FetchLines()
+    done = False
+    try:
+        for chosen in uid_sets(uids, _MAX_SET):
+            tag = wire.send(b"UID FETCH", chosen.encode(), b"(%s)" % items)
+            yield from _answers(wire, tag, lines)
+        done = True
+    except CommandRefused:
+        done = True
+        raise
+    finally:
+        if not done:
+            wire.usable = False
+
+
+def _answers(wire: Wire, tag: bytes, lines: FetchLines) -> Iterator[Body]:
+    while True:
+        head = wire.line()
+        found = _BODY.search(head)
+        if found and _FETCH.match(head):
+            octets = int(found[1])
+            if octets > MAX_BODY:
+                raise wire.broken(f"the server announced a message of {octets} octets")
+            body = Body(wire, lines, head, octets)
+        elif (quoted := _QUOTED_BODY.search(head)) and _FETCH.match(head):
+            body = Body(wire, lines, head, len(quoted[1]), re.sub(rb"\\(.)", rb"\1", quoted[1]))
+        else:
+            line = wire.rest_of(head)
+            if wire.completed(line, tag, "UID FETCH"):
+                return
+            continue
+        yield body
+        if body.unfinished:
+            raise Disconnected("a message was left in the middle")

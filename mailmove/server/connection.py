@@ -1,0 +1,249 @@
+"""Opening a session: TCP, TLS or STARTTLS, and login, by imapclient over our own reader."""
+
+from __future__ import annotations
+
+import imaplib
+import ipaddress
+import logging
+import re
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import imapclient
+
+from mailmove.cancel import Cancel
+from mailmove.errors import Disconnected, LackingError, LoginError, MailmoveError, RefusedError, Unreachable
+from mailmove.model import Endpoint, Password, Secret, Security
+from mailmove.safe import visible
+from mailmove.server import refusal
+from mailmove.server.reader import Reader
+
+CONNECT_TIMEOUT = 30.0
+_MAX_LOGIN_LITERAL = 1 << 16
+
+log = logging.getLogger(__name__)
+
+
+class _IMAP4(imaplib.IMAP4):
+    """imaplib's protocol engine on our own socket and reader; it is in charge only until the login is done."""
+
+    def __init__(self, endpoint: Endpoint, context: ssl.SSLContext | None, cancel: Cancel) -> None:
+        self._endpoint = endpoint
+        self._context = context if endpoint.security is Security.TLS else None
+        self._cancel = cancel
+        super().__init__(endpoint.host, endpoint.port)
+
+    def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
+        self.host, self.port = host, port
+        sock = socket.create_connection((host, port), min(CONNECT_TIMEOUT, self._endpoint.timeout))
+        try:
+            if self._endpoint.security is Security.NONE and not is_loopback(sock.getpeername()[0]):
+                raise RefusedError(f"{host} is not on this machine: no password goes there in the clear")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._use(self._context.wrap_socket(sock, server_hostname=host) if self._context else sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _use(self, sock: socket.socket) -> None:
+        sock.settimeout(self._endpoint.timeout)
+        self.sock = sock
+        self.reader = Reader(sock, self._endpoint.timeout)
+        self._cancel.watch(sock)
+
+    def read(self, size: int) -> bytes:
+        if size > _MAX_LOGIN_LITERAL:
+            raise Disconnected("the server sent an absurdly large literal before the login was done")
+        return b"".join(bytes(piece) for piece in self.reader.literal(size))
+
+    def readline(self) -> bytes:
+        return self.reader.line() + b"\r\n"
+
+    def shutdown(self) -> None:
+        self._cancel.forget(self.sock)
+        self.sock.close()
+
+    def _get_capabilities(self) -> None:
+        greeted: Any = self.untagged_responses.pop("CAPABILITY", None)  # most servers tell them in the greeting
+        if greeted:
+            self.capabilities = tuple(bytes(greeted[-1]).decode("ascii", "replace").upper().split())
+        else:
+            super()._get_capabilities()  # type: ignore[misc]
+
+    def starttls(self, ssl_context: ssl.SSLContext | None = None) -> Any:
+        """RFC 9051 6.2.1: what was learned before TLS, and any octet that came with its answer, must not count."""
+        assert ssl_context is not None
+        answer = self._simple_command("STARTTLS")
+        if answer[0] != "OK":
+            raise self.error(f"STARTTLS failed: {answer[1]!r}")
+        if self.reader.pending:
+            raise RefusedError(
+                "the server sent data before encryption began: somebody may be tampering with the connection",
+                "No password was sent. Try again from another network, or use the port with TLS from the start (993).",
+            )
+        self._cancel.forget(self.sock)
+        self._use(ssl_context.wrap_socket(self.sock, server_hostname=self.host))
+        self.untagged_responses.clear()
+        self._get_capabilities()
+        self._tls_established = True
+        return answer
+
+
+class _Client(imapclient.IMAPClient):  # type: ignore[misc]
+    """imapclient, made to open its connection through :class:`_IMAP4`."""
+
+    def __init__(self, endpoint: Endpoint, context: ssl.SSLContext | None, cancel: Cancel) -> None:
+        self._opening = (endpoint, context, cancel)
+        super().__init__(endpoint.host, endpoint.port, ssl=endpoint.security is Security.TLS, timeout=endpoint.timeout)
+        # imapclient asks imaplib to format every response for its log; that costs more than the transfer itself.
+        if hasattr(self._imap, "debug"):
+            self._imap.debug = 0
+
+    def _create_IMAP4(self) -> _IMAP4:  # noqa: N802
+        return _IMAP4(*self._opening)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A session in the authenticated state."""
+
+    sock: socket.socket
+    reader: Reader
+    capabilities: frozenset[str]
+    close: Callable[[], None]
+
+
+def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
+    """Open a session and log in.
+
+    No credentials are sent unless the channel is encrypted and the server's certificate and name are verified, or the
+    server is on this machine and the account says so.
+
+    :raises RefusedError: when the channel cannot be trusted.
+    :raises LoginError: when the server refuses the credentials.
+    :raises Unreachable: when it cannot be reached or is busy.
+    """
+    where = f"{endpoint.host}:{endpoint.port}"
+    client = None
+    try:
+        context = tls_context(endpoint)
+        client = _Client(endpoint, context, cancel)
+        if client._imap.state == "AUTH":
+            raise RefusedError(
+                f"{where} greets with PREAUTH: it says we are logged in, but not as whom",
+                "No password was sent. Check host and port with your provider.",
+            )
+        if endpoint.security is Security.STARTTLS:
+            if not client.has_capability("STARTTLS"):
+                raise RefusedError(
+                    f"{where} does not offer STARTTLS: no password goes there in the clear",
+                    "Use the port with TLS from the start: imaps://, usually port 993.",
+                )
+            client.starttls(context)
+        _login(client, endpoint, secret)
+        capabilities = frozenset(name.decode("ascii", "replace") for name in client.capabilities())
+    except BaseException as error:
+        if client is not None:
+            client._imap.shutdown()
+        cancel.check()
+        if isinstance(error, MailmoveError) or not isinstance(error, Exception):
+            raise
+        raise _explain(error, where) from error
+    return Connection(client._imap.sock, client._imap.reader, capabilities, client._imap.shutdown)
+
+
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """Certificates and host names are always verified; ``ca_file`` adds an authority of the user's own.
+
+    :raises RefusedError: when ``ca_file`` cannot be read.
+    """
+    if endpoint.security is Security.NONE:
+        return None
+    context = ssl.create_default_context()
+    if endpoint.ca_file:
+        try:
+            context.load_verify_locations(endpoint.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise RefusedError(f"{endpoint.ca_file}: not a file of certificates ({error})") from error
+    return context
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a numeric address never leaves this machine."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return bool((mapped or ip).is_loopback)
+
+
+def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
+    """Log in once; a token that the server refuses is renewed and tried once more."""
+    if isinstance(secret, Password):
+        if client.has_capability("LOGINDISABLED") and not client.has_capability("AUTH=PLAIN"):
+            raise LoginError(
+                f"{endpoint.host} takes no passwords on this connection",
+                "It may want OAuth 2: see token_command in the configuration.",
+            )
+        plain = not (endpoint.user + secret.value).isascii() or client.has_capability("LOGINDISABLED")
+        login = client.plain_login if plain else client.login
+        _attempt(lambda: login(endpoint.user, secret.value), endpoint)
+        return
+    mechanism = next((m for m in ("OAUTHBEARER", "XOAUTH2") if client.has_capability(f"AUTH={m}")), None)
+    if mechanism is None:
+        raise LackingError(f"{endpoint.host} offers neither OAUTHBEARER nor XOAUTH2: it takes no access tokens")
+    send = client.oauthbearer_login if mechanism == "OAUTHBEARER" else client.oauth2_login
+    try:
+        _attempt(lambda: send(endpoint.user, secret.token(renew=False)), endpoint)
+    except LoginError:
+        log.info("%s refused the access token; trying a new one", endpoint.host)
+        _attempt(lambda: send(endpoint.user, secret.token(renew=True)), endpoint)
+
+
+def _attempt(login: Callable[[], object], endpoint: Endpoint) -> None:
+    try:
+        login()
+    except imapclient.exceptions.IMAPClientAbortError:
+        raise
+    except (imapclient.exceptions.LoginError, imaplib.IMAP4.error) as error:
+        answer = re.sub(r"^[\w ]+ failed: ", "", str(error))
+        busy = refusal.busy(answer)
+        if busy:
+            raise busy from None
+        raise LoginError(
+            f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(answer)}",
+            "Check user name and password; many providers want an app password instead of the usual one.",
+        ) from None
+
+
+def _explain(error: Exception, where: str) -> MailmoveError:
+    """Everything that can go wrong before a login, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return RefusedError(
+            f"{where}: the certificate is not trusted: {visible(error.verify_message)}",
+            "No password was sent. For a private authority give its certificate with --ca-file.",
+        )
+    if isinstance(error, ssl.SSLError):
+        return Unreachable(
+            f"{where} does not speak TLS as expected: {visible(error.reason or str(error))}",
+            "Port 993 wants imaps:// (TLS from the start), port 143 imap:// (STARTTLS).",
+        )
+    if isinstance(error, socket.gaierror):
+        return Unreachable(f"{where}: host not found", "Check the host name and this machine's network.")
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"{where}: no answer in time", "Check host and port, or try again later.")
+    if isinstance(error, OSError):
+        return Unreachable(f"{where}: {error.strerror or error}", "Check host and port, or try again later.")
+    if isinstance(error, imaplib.IMAP4.error):
+        text = _greeting(error)
+        return refusal.busy(text) or Unreachable(f"{where} turned us away: {visible(text)}", "Try again later.")
+    return Unreachable(f"{where} does not answer as an IMAP server: {visible(str(error))}")
+
+
+def _greeting(error: Exception) -> str:
+    first = error.args[0] if error.args else ""
+    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)

@@ -1,0 +1,132 @@
+"""Reading FETCH responses (RFC 9051 7.5.2), fast, by a regular expression learned from how this server writes them.
+
+Servers send the items of a response in any order they like, but each in one order of its own. A line that no pattern
+fits yet is read item by item, and a pattern for the whole line is made from its order; every later line of the same
+shape is read by that in one step.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from mailmove.model import Listed
+from mailmove.server.internaldate import to_seconds
+from mailmove.server.parse import Segments, Value, number, pairs, parse
+
+MAX_UID = 2**32 - 1
+
+_FETCH = re.compile(rb"\* \d{1,10} FETCH ", re.IGNORECASE)
+_ITEM = re.compile(rb"([A-Za-z0-9.\[\]-]+) ")
+_SHAPES = {
+    b"UID": rb"(?P<uid>\d{1,10})",
+    b"RFC822.SIZE": rb"(?P<size>\d{1,18})",
+    b"FLAGS": rb"\((?P<flags>[^()\"]*)\)",
+    b"INTERNALDATE": rb'"(?P<date>[^"\\]*)"',
+    b"MODSEQ": rb"\(\d{1,19}\)",
+    b"EMAILID": rb"\((?P<emailid>[A-Za-z0-9_-]{1,255})\)",
+    b"X-GM-MSGID": rb"(?P<gmail>\d{1,20})",
+    b"BODY[]": rb"~?\{\d{1,20}\}",
+}
+_NEEDED = {b"UID", b"RFC822.SIZE", b"FLAGS", b"INTERNALDATE"}
+_EMAILID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
+
+
+class Told(NamedTuple):
+    """What one FETCH response tells of a message; ``internaldate`` is INTERNALDATE as sent."""
+
+    listed: Listed
+    internaldate: bytes | None
+
+
+class FetchLines:
+    """Reads the FETCH responses of one command."""
+
+    def __init__(self) -> None:
+        self._pattern: re.Pattern[bytes] | None = None
+        self._groups: tuple[str, ...] = ()
+
+    def read(self, segments: Segments) -> Told | None:
+        """What a response tells, or None when it is not what was asked for.
+
+        A response without UID, or with FLAGS alone, was sent because another client changed something.
+        """
+        line = segments[0] if len(segments) == 1 else segments[0] + segments[-1]
+        found = self._pattern.fullmatch(line) if self._pattern else None
+        if not found:
+            if len(segments) <= 3:
+                self._learn(line)
+            return _read(segments)
+        uid, size, date, flags, *object_id = found.group(*self._groups)
+        name = (_PREFIX[self._groups[-1]] + object_id[0].decode()) if object_id else None
+        if int(uid) > MAX_UID:
+            return None
+        return Told(Listed(int(uid), to_seconds(date), int(size), flag_set(flags), name), date)
+
+    def _learn(self, line: bytes) -> None:
+        start = _FETCH.match(line)
+        if not start or line[start.end() : start.end() + 1] != b"(":
+            return
+        shape, at, names = rb"\* \d{1,10} FETCH \(", start.end() + 1, set()
+        while True:
+            item = _ITEM.match(line, at)
+            name = item[1].upper() if item else b""
+            if item is None or name not in _SHAPES or name in names:
+                return
+            value = re.compile(_SHAPES[name]).match(line, item.end())
+            if not value:
+                return
+            names.add(name)
+            shape += re.escape(item[1]) + b" " + _SHAPES[name]
+            at = value.end() + 1
+            if line[value.end() :] == b")":
+                break
+            shape += b" "
+        if names >= _NEEDED:
+            self._pattern = re.compile(shape + rb"\)")
+            extra = [group for group in _PREFIX if group in self._pattern.groupindex]
+            self._groups = ("uid", "size", "date", "flags", *extra[:1])
+
+
+_PREFIX = {"emailid": "E", "gmail": "G"}
+"""Marks whose name for a body an object id is, so that no two kinds can be equal."""
+
+
+def _read(segments: Segments) -> Told | None:
+    """One FETCH response of any shape, item by item."""
+    if not _FETCH.match(segments[0]):
+        return None
+    values = parse(segments)
+    told = pairs(values[3] if len(values) > 3 else None)
+    uid = number(told.get("UID"), MAX_UID)
+    flags = told.get("FLAGS")
+    if not uid or not isinstance(flags, list) or not told.keys() & {"RFC822.SIZE", "INTERNALDATE"}:
+        return None
+    date = told.get("INTERNALDATE")
+    date = date if isinstance(date, bytes) else None
+    listed = Listed(
+        uid,
+        to_seconds(date) if date is not None else None,
+        number(told.get("RFC822.SIZE")),
+        flag_set(b" ".join(flag for flag in flags if isinstance(flag, bytes))),
+        _object_id(told),
+    )
+    return Told(listed, date)
+
+
+@lru_cache(maxsize=4096)
+def flag_set(text: bytes) -> frozenset[str]:
+    r"""The flags and keywords of a FLAGS list, as sent; ``\Recent`` is a matter of sessions and is left out."""
+    words = text.decode("utf-8", "replace").split()
+    return frozenset(word for word in words if word.lower() != "\\recent")
+
+
+def _object_id(told: dict[str, Value]) -> str | None:
+    for item, group in (("EMAILID", "emailid"), ("X-GM-MSGID", "gmail")):
+        value = told.get(item)
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if isinstance(value, bytes) and _EMAILID.fullmatch(value):
+            return _PREFIX[group] + value.decode("ascii")
+    return None

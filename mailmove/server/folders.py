@@ -1,0 +1,211 @@
+"""Which folders there are and what STATUS says of them (RFC 9051 6.3.9 and 6.3.11, RFC 5819, RFC 2342, RFC 6154)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mailmove.errors import CommandRefused
+from mailmove.model import Folder, FolderStatus, NamespaceKind, Selected
+from mailmove.server.parse import Segments, Value, number, pairs, parse
+from mailmove.server.wire import Astring, Wire
+
+_MAX_UID = 2**32 - 1
+_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A folder at one look: its status, or in ``problem`` why the server would not tell."""
+
+    folder: Folder
+    status: FolderStatus | None
+    problem: str = ""
+
+
+def look(wire: Wire) -> list[Seen]:
+    """Every folder with its status, in one round trip where the server has LIST-STATUS.
+
+    Folders that cannot hold messages have no status and no problem.
+
+    :raises CommandRefused: when the server refuses LIST itself.
+    """
+    items = _status_items(wire)
+    returns = [b"SPECIAL-USE"] if wire.can("SPECIAL-USE") and wire.can("LIST-EXTENDED") else []
+    if wire.can("LIST-STATUS"):
+        returns.append(b"STATUS (%s)" % items)
+    folders: dict[bytes, Folder] = {}
+    statuses: dict[bytes, FolderStatus] = {}
+    problems: dict[bytes, str] = {}
+    commands: list[tuple[bytes, ...]] = [
+        (b"LIST", b'"" "*"', *([b"RETURN (%s)" % b" ".join(returns)] if returns else []))
+    ]
+    if wire.can("NAMESPACE"):
+        commands.append((b"NAMESPACE",))
+    answers: list[Segments] = []
+    for answer in wire.batch(commands):
+        if not isinstance(answer, CommandRefused):
+            answers.append(answer)
+        elif answer.command == "LIST":
+            if not returns:
+                raise answer
+            answers += wire.command(b"LIST", b'"" "*"')  # it promised more than it can do
+    _gather(answers, folders, statuses)
+    spaces = _namespaces(answers)
+    missing = [f.wire for f in folders.values() if f.selectable and f.wire not in statuses]
+    for start in range(0, len(missing), _BATCH):
+        some = missing[start : start + _BATCH]
+        _ask_status(wire, items, some, folders, statuses, problems)
+    return [
+        Seen(
+            replace(folder, namespace=_kind(name, spaces)),
+            statuses.get(name) if folder.selectable else None,
+            "" if name in statuses or not folder.selectable else problems.get(name, "the server told no status"),
+        )
+        for name, folder in folders.items()
+    ]
+
+
+def status(wire: Wire, folder: Folder) -> FolderStatus:
+    """One folder's status.
+
+    :raises CommandRefused: when the server will not tell it.
+    """
+    statuses: dict[bytes, FolderStatus] = {}
+    _gather(wire.command(b"STATUS", Astring(folder.wire), b"(%s)" % _status_items(wire)), {}, statuses)
+    if folder.wire not in statuses:
+        raise CommandRefused("STATUS", "OK", "", "it answered without a status")
+    return statuses[folder.wire]
+
+
+def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
+    """Open a folder: EXAMINE, or SELECT when it is to be changed.
+
+    :raises CommandRefused: when the server refuses it.
+    """
+    verb = b"SELECT" if writable else b"EXAMINE"
+    exists, codes, sticky = 0, {}, True
+    read_only = not writable
+    for response in wire.responses(verb, Astring(folder.wire)):
+        text = response[0]
+        if found := _EXISTS.match(text):
+            exists = int(found[1])
+        elif found := _OK_CODE.match(text):
+            name = found[1].upper()
+            codes[name] = number(found[2])
+            sticky = sticky and name != b"UIDNOTSTICKY"
+            read_only = read_only or name == b"READ-ONLY"
+    read_only = read_only or wire.completion.upper().startswith(b"[READ-ONLY]")
+    validity = codes.get(b"UIDVALIDITY") or 0
+    sticky = sticky and 0 < validity <= _MAX_UID
+    return Selected(
+        exists=exists,
+        uidvalidity=validity if sticky else 0,
+        uidnext=codes.get(b"UIDNEXT"),
+        highestmodseq=codes.get(b"HIGHESTMODSEQ"),
+        read_only=read_only,
+        uids_sticky=sticky,
+    )
+
+
+_EXISTS = re.compile(rb"\* (\d{1,10}) EXISTS\b", re.IGNORECASE)
+_OK_CODE = re.compile(rb"\* OK \[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
+
+
+def _status_items(wire: Wire) -> bytes:
+    items = [b"MESSAGES", b"UIDNEXT", b"UIDVALIDITY", b"UNSEEN"]
+    if wire.can("CONDSTORE") or wire.can("QRESYNC"):
+        items.append(b"HIGHESTMODSEQ")
+    if wire.can("STATUS=SIZE") or wire.can("IMAP4REV2"):
+        items.append(b"SIZE")
+    return b" ".join(items)
+
+
+def _ask_status(
+    wire: Wire,
+    items: bytes,
+    names: list[bytes],
+    folders: dict[bytes, Folder],
+    statuses: dict[bytes, FolderStatus],
+    problems: dict[bytes, str],
+) -> None:
+    """STATUS for each of these; which of several pipelined commands was refused is asked again, alone."""
+    unsendable = {name for name in names if any(octet in name for octet in (b"\r", b"\n", b"\0"))}
+    problems.update(dict.fromkeys(unsendable, "its name holds a control character that IMAP cannot carry"))
+    names = [name for name in names if name not in unsendable]
+    commands = [(b"STATUS", Astring(name), b"(%s)" % items) for name in names]
+    answers = list(wire.batch(commands)) if all(name.isascii() for name in names) else []
+    _gather((a for a in answers if not isinstance(a, CommandRefused)), folders, statuses)
+    for name in names:
+        if name not in statuses:
+            try:
+                _gather(wire.command(b"STATUS", Astring(name), b"(%s)" % items), folders, statuses)
+            except CommandRefused as error:
+                problems[name] = f"{error.status} {error.text}"
+
+
+def _gather(answers: Iterable[Segments], folders: dict[bytes, Folder], statuses: dict[bytes, FolderStatus]) -> None:
+    for segments in answers:
+        word = segments[0][2:8].upper()
+        if word.startswith(b"LIST "):
+            if folder := _read_list(parse(segments)):
+                folders[folder.wire] = folder
+        elif word == b"STATUS":
+            match parse(segments):
+                case [_, _, bytes(name), list(values)]:
+                    if read := _read_status(values):
+                        statuses[_canonical(name)] = read
+                case _:
+                    pass
+
+
+def _read_list(values: list[Value]) -> Folder | None:
+    match values:
+        case [_, _, list(attributes), (bytes() | None) as delimiter, (bytes() | None) as name, *_]:
+            words = frozenset(a.decode("ascii", "replace").lower() for a in attributes if isinstance(a, bytes))
+            # an unquoted NIL here is a folder that is called NIL (RFC 9051 has no NIL for mailbox)
+            return Folder(_canonical(b"NIL" if name is None else bytes(name)), delimiter or None, words)
+        case _:
+            return None
+
+
+def _canonical(name: bytes) -> bytes:
+    """INBOX is INBOX in any case (RFC 9051 5.1)."""
+    return b"INBOX" if name.upper() == b"INBOX" else bytes(name)
+
+
+def _read_status(values: list[Value]) -> FolderStatus | None:
+    told = pairs(values)
+    messages = number(told.get("MESSAGES"))
+    if messages is None:
+        return None
+    return FolderStatus(
+        messages=messages,
+        uidnext=number(told.get("UIDNEXT"), _MAX_UID + 1),
+        uidvalidity=number(told.get("UIDVALIDITY"), _MAX_UID),
+        highestmodseq=number(told.get("HIGHESTMODSEQ")),
+        unseen=number(told.get("UNSEEN")),
+        size=number(told.get("SIZE")),
+    )
+
+
+def _namespaces(answers: Iterable[Segments]) -> list[tuple[bytes, NamespaceKind]]:
+    """The prefixes of each kind of namespace, longest first."""
+    spaces: list[tuple[bytes, NamespaceKind]] = []
+    for segments in answers:
+        if segments[0][2:12].upper() != b"NAMESPACE ":
+            continue
+        for kind, group in zip(NamespaceKind, parse(segments)[2:5], strict=False):
+            prefixes = (space[0] for space in group or () if isinstance(space, list) and space)
+            spaces += [(prefix, kind) for prefix in prefixes if isinstance(prefix, bytes)]
+    return sorted(spaces, key=lambda space: -len(space[0]))
+
+
+def _kind(name: bytes, spaces: list[tuple[bytes, NamespaceKind]]) -> NamespaceKind:
+    if name == b"INBOX":
+        return NamespaceKind.PERSONAL
+    for prefix, kind in spaces:
+        if name.startswith(prefix):
+            return kind
+    return NamespaceKind.PERSONAL

@@ -1,0 +1,101 @@
+"""Reading response lines: a small tokenizer for IMAP's data format (RFC 9051 4), strict and bounded.
+
+The hot path of a metadata scan does not come through here; see :mod:`mailmove.server.scan`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mailmove.errors import Disconnected
+from mailmove.safe import visible
+
+MAX_DEPTH = 32
+
+_TOKEN = re.compile(
+    rb"""\ *(?:
+        (?P<open>\() | (?P<close>\))
+      | "(?P<quoted>(?:[^"\\]|\\.)*)"
+      | ~?\{(?P<literal>\d+)\}\Z
+      | (?P<atom>(?:[^\s()"{\[]|\[[^\]]*\])+)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+
+class Atom(bytes):
+    """A word that was not quoted: a number, a flag, a keyword; as opposed to a string."""
+
+    __slots__ = ()
+
+
+Value = bytes | None | list["Value"]
+"""An atom or string, NIL, or a parenthesized list."""
+
+Segments = tuple[bytes, ...]
+"""One response as it came: text, then literal and text in turn."""
+
+
+def parse(segments: Segments) -> list[Value]:
+    """The values of a response.
+
+    :raises Disconnected: when it is not IMAP: whatever follows on this connection cannot be trusted either.
+    """
+    root: list[Value] = []
+    stack = [root]
+    for number in range(0, len(segments), 2):
+        text, at = segments[number], 0
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if not found:
+                if not text[at:].strip(b" "):
+                    break
+                raise _malformed(text)
+            at = found.end()
+            kind = found.lastgroup
+            if kind == "open":
+                if len(stack) > MAX_DEPTH:
+                    raise Disconnected("the server sent a response nested beyond reason")
+                inner: list[Value] = []
+                stack[-1].append(inner)
+                stack.append(inner)
+            elif kind == "close":
+                stack.pop()
+                if not stack:
+                    raise _malformed(text)
+            elif kind == "literal":
+                if number + 1 >= len(segments):
+                    raise _malformed(text)
+                stack[-1].append(segments[number + 1])
+            elif kind == "quoted":
+                stack[-1].append(_ESCAPED.sub(rb"\1", found["quoted"]))
+            else:
+                atom = found["atom"]
+                stack[-1].append(None if atom.upper() == b"NIL" else Atom(atom))
+    if len(stack) != 1:
+        raise _malformed(segments[-1])
+    return root
+
+
+def number(value: Value, most: int = 2**63 - 1) -> int | None:
+    """A non-negative integer, or None for anything else, out of range included."""
+    if isinstance(value, bytes) and value.isdigit() and len(value) < 20:
+        got = int(value)
+        return got if got <= most else None
+    return None
+
+
+def pairs(values: Value) -> dict[str, Value]:
+    """A list of names and values as a dictionary with upper-case names; what does not fit is left out."""
+    if not isinstance(values, list):
+        return {}
+    found: dict[str, Value] = {}
+    for name, value in zip(values[::2], values[1::2], strict=False):
+        if isinstance(name, bytes):
+            found[name.decode("ascii", "replace").upper()] = value
+    return found
+
+
+def _malformed(text: bytes) -> Disconnected:
+    return Disconnected(f"the server sent something that is not IMAP: {visible(text, 80)}")

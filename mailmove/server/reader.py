@@ -1,0 +1,116 @@
+"""The one owner of everything a server sends: lines and literals from one buffer, in bounded memory and time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+from mailmove.errors import Disconnected
+
+BUFFER = 1 << 18
+MAX_LINE = 1 << 20
+_TRICKLE = 1024  # octets that a time-out's length must bring inside a line or literal
+_SLOW_SPANS = 20  # so many time-outs of nothing but short keep-alive lines, and the server is taken for dead
+
+
+class Reader:
+    """Reads a connected socket.
+
+    imaplib takes its lines from here while a session opens, everything after that reads here too: with one buffer no
+    response can get lost between two readers. The socket's own time-out bounds silence; ``patience`` (seconds) also
+    bounds a server that drips.
+    """
+
+    def __init__(self, sock: socket.socket, patience: float) -> None:
+        self._sock = sock
+        self._patience = patience
+        self._buffer = bytearray(BUFFER)
+        self._view = memoryview(self._buffer)
+        self._start = self._end = 0
+        self.expect()
+
+    def expect(self) -> None:
+        """A command was sent: from now on the server's pace counts."""
+        self._since = time.monotonic()
+        self._got = self._slow = 0
+        self._alive = False
+
+    @property
+    def pending(self) -> int:
+        """Octets received and not read yet."""
+        return self._end - self._start
+
+    def line(self) -> bytes:
+        """One line, without its CRLF.
+
+        :raises Disconnected: when the connection ends, stalls or sends an endless line.
+        """
+        at = self._buffer.find(b"\r\n", self._start, self._end)
+        if at < 0:
+            return self._long_line()
+        line = bytes(self._view[self._start : at])
+        self._start = at + 2
+        return line
+
+    def _long_line(self) -> bytes:
+        """A line that is not whole in the buffer yet."""
+        pieces = bytearray()
+        while True:
+            if self._end - self._start > 1 and self._end == BUFFER and self._start == 0:
+                pieces += self._view[: self._end - 1]  # the last octet stays: it may be the CR
+                self._start = self._end - 1
+                if len(pieces) > MAX_LINE:
+                    raise Disconnected("the server sent a line that does not end")
+            tail = self._end - self._start
+            self._fill()
+            at = self._buffer.find(b"\r\n", self._start + max(0, tail - 1), self._end)
+            if at >= 0:
+                pieces += self._view[self._start : at]
+                self._start = at + 2
+                self._alive = True
+                return bytes(pieces)
+
+    def literal(self, octets: int) -> Iterator[memoryview]:
+        """The next ``octets`` octets, in pieces that are valid until the next one is asked for.
+
+        :raises Disconnected: when the connection ends or stalls before they have all come.
+        """
+        while octets:
+            if self._start == self._end:
+                self._fill()
+            piece = self._view[self._start : min(self._end, self._start + octets)]
+            self._start += len(piece)
+            octets -= len(piece)
+            yield piece
+
+    def _fill(self) -> None:
+        """Receive more behind what is unread."""
+        if self._start == self._end:
+            self._start = self._end = 0
+        elif self._end == BUFFER:
+            unread = self._end - self._start
+            self._buffer[:unread] = self._buffer[self._start : self._end]
+            self._start, self._end = 0, unread
+        try:
+            got = self._sock.recv_into(self._view[self._end :])
+        except TimeoutError:
+            raise Disconnected(f"the server was silent for {self._patience:g} seconds") from None
+        except (OSError, ValueError) as error:
+            raise Disconnected(f"the connection broke: {error}") from error
+        if not got:
+            raise Disconnected("the server closed the connection")
+        self._end += got
+        self._got += got
+        if time.monotonic() - self._since > self._patience:
+            self._judge_pace()
+
+    def _judge_pace(self) -> None:
+        """A time-out's length has passed, and the server was never silent: is it getting anywhere?"""
+        if self._got >= _TRICKLE:
+            self._slow = 0
+        elif self._alive and self._slow < _SLOW_SPANS:
+            self._slow += 1  # such as "* OK Searched 43% of the mailbox"
+        else:
+            raise Disconnected(f"the server sent only {self._got} octets in {self._patience:g} seconds")
+        self._since, self._got, self._alive = time.monotonic(), 0, False

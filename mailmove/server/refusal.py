@@ -1,0 +1,57 @@
+"""What a NO, BAD or BYE means for us: wait, give up for now, or a refusal of this one command.
+
+Response codes: RFC 5530 3, RFC 9051 7.1, RFC 9208 4.3. Microsoft 365 tells how long to wait in words only.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mailmove.errors import CommandRefused, Disconnected, MailmoveError, Throttled, Unreachable
+from mailmove.safe import visible
+
+MAX_WAIT = 900.0  # seconds; a longer pause is the next run's
+DEFAULT_WAIT = 10.0
+
+_CODE = re.compile(r"\[([A-Z0-9-]+)[^\]]*\]\s*", re.IGNORECASE)
+_BACKOFF = re.compile(r"suggested backoff time:?\s*(\d+)\s*(milliseconds|ms|seconds|s)\b", re.IGNORECASE)
+_BUSY_CODES = {"UNAVAILABLE", "INUSE", "THROTTLED", "LIMIT"}
+_BUSY_WORDS = re.compile(r"throttled|too many simultaneous|rate limit|try again later", re.IGNORECASE)
+_DAILY_LIMIT = re.compile(r"bandwidth limits|download limit", re.IGNORECASE)
+
+
+def code_of(text: str) -> str:
+    """The response code at the beginning of a text, in upper case, or an empty string."""
+    found = _CODE.match(text)
+    return found[1].upper() if found else ""
+
+
+def busy(text: str) -> Unreachable | None:
+    """The pause a server asks for, or None when its text asks for none."""
+    if _DAILY_LIMIT.search(text):
+        return Unreachable(
+            f"the provider's download limit is reached: {visible(text)}",
+            "What has come is safe. Run the same command again tomorrow; it goes on where it stopped.",
+        )
+    found = _BACKOFF.search(text)
+    if found:
+        wait = int(found[1]) / (1000 if found[2].lower().startswith("m") else 1)
+    elif code_of(text) in _BUSY_CODES or _BUSY_WORDS.search(text):
+        wait = DEFAULT_WAIT
+    else:
+        return None
+    if wait > MAX_WAIT:
+        return Unreachable(
+            f"the server asks for a pause of {wait / 60:.0f} minutes: {visible(text)}", "Run again then."
+        )
+    return Throttled(f"the server is busy: {visible(text)}", wait)
+
+
+def refused(command: str, status: str, text: str) -> MailmoveError:
+    """The error for a tagged NO or BAD."""
+    return busy(text) or CommandRefused(command, status, code_of(text), visible(text))
+
+
+def said_bye(text: str) -> MailmoveError:
+    """The error for a BYE that we did not ask for."""
+    return busy(text) or Disconnected(f"the server hung up: {visible(text)}")

@@ -1,0 +1,87 @@
+"""A login that lasts: connects, and connects again after the connection broke, with bounded patience."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+
+from mailmove.cancel import Cancel
+from mailmove.errors import Disconnected, Throttled, Unreachable
+from mailmove.model import Endpoint, Secret
+from mailmove.server.connection import connect
+from mailmove.server.wire import Wire
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often to reconnect without any progress between, and how long to wait before each time, in seconds."""
+
+    waits: tuple[float, ...] = (0.0, 2.0, 5.0, 15.0, 30.0)
+
+
+class Session:
+    """A login at one server; :attr:`wire` is a live connection, made when first asked for."""
+
+    def __init__(self, endpoint: Endpoint, secret: Secret, cancel: Cancel, retry: Retry | None = None) -> None:
+        self.endpoint = endpoint
+        self.cancel = cancel
+        self._secret = secret
+        self._retry = retry or Retry()
+        self._failures = 0
+        self._known_good = False
+        self._wire: Wire | None = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def wire(self) -> Wire:
+        """The connection.
+
+        :raises Unreachable: and the other errors of :func:`mailmove.server.connection.connect`.
+        """
+        if self._wire is not None and self._wire.usable:
+            return self._wire
+        self.close()
+        while True:
+            self.cancel.check()
+            try:
+                self._wire = Wire(connect(self.endpoint, self._secret, self.cancel), self.cancel)
+            except Unreachable as error:
+                self.failed(error)
+            else:
+                self._known_good = True
+                return self._wire
+
+    def failed(self, error: Unreachable) -> None:
+        """Account for a failure: wait before the next attempt, or give up.
+
+        :raises Unreachable: the error, once attempts are used up.
+        """
+        log.info("%s", error)
+        first_try = not self._known_good and not isinstance(error, Disconnected | Throttled)
+        if first_try or self._failures >= len(self._retry.waits):
+            raise error  # a wrong host name does not get better by waiting
+        wait = self._retry.waits[self._failures] * random.uniform(0.75, 1.25)
+        if isinstance(error, Throttled):
+            wait = max(wait, error.wait)
+        self._failures += 1
+        if wait:
+            log.info("trying again in %.0f s", wait)
+        self.cancel.wait(wait)
+
+    def progressed(self) -> None:
+        """Something was achieved: patience starts anew."""
+        self._failures = 0
+
+    def close(self) -> None:
+        """Log out, if there is a connection."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None

@@ -1,0 +1,230 @@
+"""Commands and answers on an authenticated connection (RFC 9051 2.2): one at a time, nothing mixed, nothing assumed."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+
+from mailmove.cancel import Cancel
+from mailmove.errors import CommandRefused, Disconnected, UsageError
+from mailmove.safe import visible
+from mailmove.server import refusal
+from mailmove.server.connection import Connection
+from mailmove.server.parse import Segments
+
+MAX_LITERAL = 1 << 20  # of anything but a message body
+MAX_RESPONSES = 1 << 26  # octets of collected responses to one command
+
+_LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
+_STATUS = re.compile(rb"(OK|NO|BAD)(?: (.*))?\Z", re.DOTALL | re.IGNORECASE)
+
+log = logging.getLogger(__name__)
+
+
+class Astring(bytes):
+    """A string argument, such as a folder name: sent quoted, or as a literal where quoting cannot carry it."""
+
+    __slots__ = ()
+
+
+Argument = bytes | Astring
+
+
+class Wire:
+    """Sends commands and reads what comes back.
+
+    Every method raises :exc:`~mailmove.errors.Disconnected` when the connection is lost or stops making sense,
+    :exc:`~mailmove.errors.CommandRefused` on NO or BAD, :exc:`~mailmove.errors.Throttled` when asked to wait and
+    :exc:`~mailmove.errors.Interrupted` when the user stops the run.
+    """
+
+    def __init__(self, connection: Connection, cancel: Cancel) -> None:
+        self.capabilities = connection.capabilities
+        self.reader = connection.reader
+        self._connection = connection
+        self._cancel = cancel
+        self._count = 0
+        self._early: list[Segments] = []
+        self._trace = log.isEnabledFor(logging.DEBUG)
+        self.usable = True
+        self.completion = b""
+        """What the last tagged OK said."""
+
+    def can(self, capability: str) -> bool:
+        """Whether the server announced this capability."""
+        return capability.upper() in self.capabilities
+
+    def close(self) -> None:
+        """Say goodbye without waiting for an answer."""
+        if self.usable:
+            self.usable = False
+            try:
+                self._connection.sock.sendall(b"MM LOGOUT\r\n")
+            except OSError:
+                pass
+        self._connection.close()
+
+    def command(self, *words: Argument) -> list[Segments]:
+        """Run one command and collect its untagged responses, in order; unsolicited ones are among them."""
+        return list(self.responses(*words))
+
+    def responses(self, *words: Argument) -> Iterator[Segments]:
+        """Run one command and yield its untagged responses as they come."""
+        tag = self.send(*words)
+        name = words[0].decode("ascii", "replace")
+        total = 0
+        while (response := self.response(tag, name)) is not None:
+            total += sum(map(len, response))
+            if total > MAX_RESPONSES:
+                raise self.broken(f"the server's answer to {name} does not end")
+            yield response
+
+    def batch(self, commands: Sequence[Sequence[Argument]]) -> Iterator[Segments | CommandRefused]:
+        """Send several read-only commands at once and yield all their untagged responses, and refusals.
+
+        Only for commands whose responses name what they are about, such as STATUS (RFC 9051 5.5).
+        """
+        waiting = {self.send(*words): words[0].decode("ascii", "replace") for words in commands}
+        while waiting:
+            line = self._logical_line()
+            if line[0].startswith(b"* "):
+                self._check_bye(line)
+                yield line
+                continue
+            tag, _, rest = line[0].partition(b" ")
+            name = waiting.pop(tag, None)
+            if name is None:
+                raise self.broken("the server answered a command that was not sent")
+            try:
+                self._complete(rest, name)
+            except CommandRefused as error:
+                yield error
+
+    def send(self, *words: Argument) -> bytes:
+        """Send a command and return its tag; :meth:`response` reads what follows.
+
+        :raises UsageError: when an argument holds CR, LF or NUL, which could smuggle in another command.
+        """
+        self._cancel.check()
+        if not self.usable:
+            raise Disconnected("the connection is closed")
+        for word in words:
+            if any(octet in word for octet in (b"\r", b"\n", b"\0")):
+                raise UsageError(f"{visible(bytes(word))} holds a control character that IMAP cannot carry")
+        self._count += 1
+        tag = b"M%d" % self._count
+        line = [tag]
+        for word in words:
+            if not isinstance(word, Astring):
+                line.append(word)
+            elif word.isascii():
+                line.append(b'"%s"' % word.replace(b"\\", b"\\\\").replace(b'"', b'\\"'))
+            else:
+                waits = not (self.can("LITERAL+") or self.can("LITERAL-"))
+                line.append(b"{%d%s}" % (len(word), b"" if waits else b"+"))
+                self._put(b" ".join(line) + b"\r\n")
+                if waits:
+                    self._await_go_ahead(tag, words[0].decode("ascii", "replace"))
+                line = [bytes(word)]
+        self._put(b" ".join(line) + b"\r\n")
+        return tag
+
+    def response(self, tag: bytes, name: str) -> Segments | None:
+        """The next untagged response, or None when the command has completed with OK."""
+        if self._early:
+            return self._early.pop(0)
+        line = self._logical_line()
+        return None if self.completed(line, tag, name) else line
+
+    def completed(self, line: Segments, tag: bytes, name: str) -> bool:
+        """Whether this line is the command's tagged OK; raises on its NO or BAD, and on BYE."""
+        text = line[0]
+        if text.startswith(b"* "):
+            self._check_bye(line)
+            return False
+        if not text.startswith(tag + b" "):
+            if text.startswith(b"+"):
+                return False  # nothing here waits for a continuation
+            raise self.broken(f"unexpected answer to {name}: {visible(text, 80)}")
+        self._complete(text[len(tag) + 1 :], name)
+        return True
+
+    def line(self) -> bytes:
+        """One line of input; a literal that it announces is still to be read."""
+        self._cancel.check()
+        try:
+            line = self.reader.line()
+        except Disconnected as error:
+            raise self._lost(error.what) from None
+        if self._trace:
+            log.debug("< %s", visible(line))
+        return line
+
+    def literal(self, octets: int) -> Iterator[memoryview]:
+        """The octets of a literal, in pieces that are valid until the next one is asked for."""
+        try:
+            yield from self.reader.literal(octets)
+        except Disconnected as error:
+            raise self._lost(error.what) from None
+
+    def broken(self, what: str) -> Disconnected:
+        """The error for a server that does not speak IMAP: the connection is dropped with it."""
+        self.usable = False
+        return Disconnected(what)
+
+    def _logical_line(self) -> Segments:
+        return self.rest_of(self.line())
+
+    def rest_of(self, text: bytes) -> Segments:
+        """A line together with the literals it announces."""
+        found = _LITERAL.search(text)
+        if not found:
+            return (text,)
+        segments = [text]
+        while found:
+            octets = int(found[1])
+            if octets > MAX_LITERAL:
+                raise self.broken(f"the server announced a literal of {octets} octets where none was asked for")
+            segments.append(b"".join(map(bytes, self.literal(octets))))
+            text = self.line()
+            segments.append(text)
+            found = _LITERAL.search(text)
+            if len(segments) > 1000:
+                raise self.broken("the server sent a response without end")
+        return tuple(segments)
+
+    def _put(self, data: bytes) -> None:
+        if self._trace:
+            log.debug("> %s", visible(data.rstrip()))
+        try:
+            self._connection.sock.sendall(data)
+        except OSError as error:
+            raise self._lost(f"the connection broke: {error}") from error
+        self.reader.expect()
+
+    def _await_go_ahead(self, tag: bytes, name: str) -> None:
+        while not (line := self._logical_line())[0].startswith(b"+"):
+            if self.completed(line, tag, name):
+                raise self.broken(f"the server completed {name} before it had all of it")
+            self._early.append(line)
+
+    def _complete(self, rest: bytes, name: str) -> None:
+        found = _STATUS.match(rest)
+        if not found:
+            raise self.broken(f"unexpected answer to {name}: {visible(rest, 80)}")
+        status = found[1].decode().upper()
+        if status != "OK":
+            raise refusal.refused(name, status, (found[2] or b"").decode("utf-8", "replace"))
+        self.completion = found[2] or b""
+
+    def _check_bye(self, line: Segments) -> None:
+        if line[0][:6].upper() == b"* BYE " or line[0].upper() == b"* BYE":
+            self.usable = False
+            raise refusal.said_bye(line[0][6:].decode("utf-8", "replace"))
+
+    def _lost(self, what: str) -> Disconnected:
+        """The connection failed; or was it the user, who wants to stop?"""
+        self.usable = False
+        self._cancel.check()
+        return Disconnected(what)
