@@ -9,13 +9,13 @@ import re
 from typing import NamedTuple
 
 MAX_BLOCK = 1 << 18  # octets of a header block that are looked at
+TYPICAL_BLOCK = 1 << 14  # octets that hold nearly every header block
 MAX_FIELD = 8192  # octets of one field that are kept
 
 _FIELD = re.compile(
-    rb"^(message-id|date|from|to|cc|subject|list-id):[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)",
-    re.IGNORECASE | re.MULTILINE,
+    rb"\n(message-id|date|from|to|cc|subject|list-id):[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE
 )
-_END = re.compile(rb"\r?\n\r?\n")
+_PLACE = {b"message-id": 0, b"date": 1, b"from": 2, b"to": 3, b"cc": 4, b"subject": 5, b"list-id": 6}
 
 
 class Headers(NamedTuple):
@@ -30,21 +30,29 @@ class Headers(NamedTuple):
     list_id: bytes | None = None
 
 
-_PLACE = {b"message-id": 0, b"date": 1, b"from": 2, b"to": 3, b"cc": 4, b"subject": 5, b"list-id": 6}
+def gather(start: bytes, piece: memoryview | bytes) -> bytes:
+    """The beginning of a message, with more of it behind: enough for :func:`scan`, in few octets."""
+    more = start + bytes(piece[:TYPICAL_BLOCK])
+    if len(piece) > TYPICAL_BLOCK and not ended(more):
+        more = start + bytes(piece[:MAX_BLOCK])
+    return more
+
+
+def ended(start: bytes) -> bool:
+    """Whether the header block ends in ``start``."""
+    return b"\r\n\r\n" in start or b"\n\n" in start
 
 
 def scan(start: bytes) -> Headers:
     """Read the header block at the beginning of ``start``, which may hold more or less than the block."""
-    end = _END.search(start, 0, MAX_BLOCK)
+    crlf = start.find(b"\r\n\r\n", 0, MAX_BLOCK)
+    lf = start.find(b"\n\n", 0, crlf if crlf >= 0 else MAX_BLOCK)
+    end = crlf if lf < 0 else lf
     found: list[bytes | None] = [None] * 7
-    for name, value in _FIELD.findall(start, 0, end.start() if end else min(len(start), MAX_BLOCK)):
+    for name, value in _FIELD.findall(b"\n" + start[: end if end >= 0 else MAX_BLOCK]):
         place = _PLACE[name.lower()]
         if found[place] is None:
-            found[place] = _unfolded(value)
+            if b"\n" in value:  # folded (RFC 5322 2.2.3)
+                value = b" ".join(line.strip() for line in value.split(b"\n"))
+            found[place] = value[:MAX_FIELD].rstrip()
     return Headers(*found)
-
-
-def _unfolded(value: bytes) -> bytes:
-    if b"\n" in value:
-        value = b" ".join(line.strip() for line in value.splitlines())
-    return value[:MAX_FIELD].rstrip()

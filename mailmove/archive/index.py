@@ -39,6 +39,12 @@ CREATE TABLE trouble (folder INTEGER, uid INTEGER, why TEXT NOT NULL, PRIMARY KE
 CREATE TABLE run (id INTEGER PRIMARY KEY, command TEXT NOT NULL, at TEXT NOT NULL, exit INTEGER NOT NULL);
 """
 
+_INSERT = (
+    "INSERT INTO message (folder, uid, arrival, size, octets, sha256, flags, verified, object_id,"
+    " message_id, date, from_, to_, cc, subject, list_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+_QUERY = 500  # parameters of one query
+
 HeadersOf = Callable[[records.Message], Headers]
 
 
@@ -167,6 +173,16 @@ class Index:
         """Messages whose octets have this hash."""
         return self._find("m.sha256 = ?", sha256)
 
+    def known_bodies(self, hashes: Collection[bytes]) -> set[bytes]:
+        """Which of these SHA-256 the archive holds."""
+        known: set[bytes] = set()
+        todo = list(hashes)
+        for start in range(0, len(todo), _QUERY):
+            some = todo[start : start + _QUERY]
+            query = f"SELECT DISTINCT sha256 FROM message WHERE sha256 IN ({','.join('?' * len(some))})"
+            known.update(row[0] for row in self._db.execute(query, some).fetchall())
+        return known
+
     def with_object(self, object_id: str, size: int | None) -> list[Stored]:
         """Messages that the server says have the same body, with the same announced size."""
         return self._find("m.object_id = ? AND m.size IS ?", object_id, size)
@@ -215,19 +231,30 @@ class Index:
                     *headers_of(line),
                 )
             )
+        if not rows:
+            return
+        self._db.execute("SAVEPOINT messages")
+        try:
+            self._db.executemany(_INSERT, rows)
+        except sqlite3.IntegrityError:
+            self._db.execute("ROLLBACK TO messages")
+            self._replace(rows)
+        self._db.execute("RELEASE messages")
+        if self._db.execute("SELECT 1 FROM trouble").fetchone():
+            self._db.executemany("DELETE FROM trouble WHERE folder = ? AND uid = ?", [row[:2] for row in rows])
+
+    def _replace(self, rows: list[tuple[Any, ...]]) -> None:
+        """Insert messages some of whose UIDs are recorded already."""
         # The same UID with another body or arrival is another file: the one of before stays, no longer as this UID.
         self._db.executemany(
             "UPDATE message SET current = 0 WHERE folder = ? AND uid = ? AND current AND (sha256 <> ? OR arrival <> ?)",
             [(row[0], row[1], row[5], row[2]) for row in rows],
         )
         self._db.executemany(
-            "INSERT INTO message (folder, uid, arrival, size, octets, sha256, flags, verified, object_id,"
-            " message_id, date, from_, to_, cc, subject, list_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-            " ON CONFLICT (folder, uid) WHERE current DO UPDATE SET size = excluded.size,"
+            _INSERT + " ON CONFLICT (folder, uid) WHERE current DO UPDATE SET size = excluded.size,"
             " flags = excluded.flags, verified = excluded.verified, object_id = excluded.object_id, gone = NULL",
             rows,
         )
-        self._db.executemany("DELETE FROM trouble WHERE folder = ? AND uid = ?", [row[:2] for row in rows])
 
     def _other(self, line: Record) -> None:
         execute = self._db.execute

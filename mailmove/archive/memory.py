@@ -7,19 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from mailmove.archive import durable
 from mailmove.errors import ArchiveError
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """Where the archive of a login was last time, and which one it was."""
-
-    path: str
-    uuid: str
 
 
 class Memory:
@@ -28,46 +19,41 @@ class Memory:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def recall(self, login: str) -> Remembered | None:
-        """The archive of a login, if it has one.
+    def recall(self, login: str) -> dict[str, str]:
+        """The archives that a login has had on this machine: UUID by path.
 
         :raises ArchiveError: when the note cannot be read; it is not forgotten for that.
         """
         note = self._note(login)
         try:
             with open(note, encoding="utf-8") as file:
-                data = json.load(file)
-            return Remembered(str(data["path"]), str(data["uuid"]))
+                archives = json.load(file)["archives"]
+            return {str(path): str(uuid) for path, uuid in archives.items()}
         except FileNotFoundError:
-            return None
+            return {}
         except OSError as error:
             raise durable.failure(f"reading {note}", error) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ArchiveError(
                 f"{note} is damaged", "It only names the archive of this login; delete it if the archive is in place."
             ) from error
 
-    def remember(self, login: str, archive: Remembered) -> None:
-        """Note the archive of a login.
+    def remember(self, login: str, path: str, uuid: str) -> None:
+        """Note an archive of a login; if it was at another path before, it has moved.
 
         :raises ArchiveError: when the state directory cannot be written.
         """
-        if self.recall(login) == archive:
+        archives = self.recall(login)
+        if archives.get(path) == uuid:
             return
-        content = json.dumps({"login": login, "path": archive.path, "uuid": archive.uuid}, indent=1) + "\n"
+        archives = {known: other for known, other in archives.items() if other != uuid} | {path: uuid}
+        content = json.dumps({"login": login, "archives": archives}, indent=1) + "\n"
         with durable.explained(f"writing to {self.path}"):
             directory = durable.open_dir(self.directory("archives"))
             try:
                 durable.replace_file(os.path.basename(self._note(login)), content.encode(), directory)
             finally:
                 os.close(directory)
-
-    def forget(self, login: str) -> None:
-        """Let go of the note of a login."""
-        try:
-            os.unlink(self._note(login))
-        except FileNotFoundError:
-            pass
 
     def index(self, uuid: str) -> str:
         """The path of an archive's index."""

@@ -8,7 +8,7 @@ change what follows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 SEPARATORS = (":", ";")  # before "2,": the second where a file system does not take the first
@@ -52,7 +52,8 @@ def join(base: str, separator: str, letters: str) -> str:
     return f"{base}{separator}2,{letters}"
 
 
-def letters_for(flags: Iterable[str]) -> str:
+@lru_cache(maxsize=4096)
+def letters_for(flags: frozenset[str]) -> str:
     r"""Maildir's letters for IMAP flags, in order. ``\Deleted`` never becomes T: mail programs act on that."""
     return "".join(sorted({_LETTERS[flag.lower()] for flag in flags if flag.lower() in _LETTERS}))
 
@@ -62,7 +63,7 @@ def flags_of(letters: str) -> frozenset[str]:
     return frozenset(_FLAGS[letter] for letter in letters if letter in _FLAGS)
 
 
-def changed_letters(local: str, before: Iterable[str], now: Iterable[str]) -> str:
+def changed_letters(local: str, before: frozenset[str], now: frozenset[str]) -> str:
     """The letters after a change of flags on the server from ``before`` to ``now``; local changes stay."""
     was, is_ = set(letters_for(before)), set(letters_for(now))
     return "".join(sorted((set(local) | (is_ - was)) - (was - is_)))

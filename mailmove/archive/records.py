@@ -1,4 +1,4 @@
-"""The lines of the journal: what was archived, what changed, what was done. Frozen values and their JSON.
+"""The lines of the journal: what was archived, what changed, what was done. Values and their JSON.
 
 Folders are named by their wire name; octets of it that are not UTF-8 are written as lone surrogates (``\\udcXX``).
 Times are UTC to the second. Unknown kinds of lines are kept and skipped, so that an older mailmove can read on.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from typing import Any, NamedTuple
 
 from mailmove.units import parse_uid_set, uid_ranges
 
@@ -22,8 +23,7 @@ class MessageId(NamedTuple):
     uid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message is in the archive: written after its file is durable.
 
     ``internaldate`` is as the server sent it, ``arrival`` the same in Unix seconds (0: none); ``size`` is RFC822.SIZE
@@ -31,7 +31,6 @@ class Message:
     taken from another message that the server says is the same.
     """
 
-    kind: ClassVar[str] = "message"
     folder: bytes
     uidvalidity: int
     uid: int
@@ -46,44 +45,36 @@ class Message:
     linked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+class Flags(NamedTuple):
     """The server's flags of a message changed to these."""
 
-    kind: ClassVar[str] = "flags"
     folder: bytes
     uidvalidity: int
     uid: int
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(NamedTuple):
     """The server no longer lists these; the archive keeps them."""
 
-    kind: ClassVar[str] = "gone"
     folder: bytes
     uidvalidity: int
     uids: frozenset[int]
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(NamedTuple):
     """The server lists these again."""
 
-    kind: ClassVar[str] = "present"
     folder: bytes
     uidvalidity: int
     uids: frozenset[int]
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Complete:
+class Complete(NamedTuple):
     """Everything the folder held at this state is archived; while STATUS says the same, nothing needs a look."""
 
-    kind: ClassVar[str] = "complete"
     folder: bytes
     uidvalidity: int
     uidnext: int | None
@@ -91,50 +82,80 @@ class Complete:
     highestmodseq: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """A message that the server lists and does not deliver; the next run asks for it last and alone."""
 
-    kind: ClassVar[str] = "trouble"
     folder: bytes
     uidvalidity: int
     uid: int
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A command was carried out on this archive."""
 
-    kind: ClassVar[str] = "run"
     command: str
     at: str
     exit: int
-    summary: dict[str, int] = field(default_factory=dict)
+    summary: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(NamedTuple):
     """A line of a kind this version does not know."""
 
-    kind: ClassVar[str] = "unknown"
     line: dict[str, Any]
 
 
 Record = Message | Flags | Gone | Present | Complete | Trouble | Run | Unknown
 
+_KINDS: dict[str, Any] = {
+    "message": Message,
+    "flags": Flags,
+    "gone": Gone,
+    "present": Present,
+    "complete": Complete,
+    "trouble": Trouble,
+    "run": Run,
+}
+_NAMES = {shape: kind for kind, shape in _KINDS.items()}
+_OPTIONAL = {"internaldate", "size", "uidnext", "highestmodseq"}
+
 
 def to_json(record: Record) -> str:
     """One line, without its end; ASCII only."""
+    if isinstance(record, Message):
+        return _message_json(record)
     if isinstance(record, Unknown):
         return json.dumps(record.line, separators=(",", ":"))
-    line: dict[str, Any] = {"kind": record.kind}
-    for name in record.__slots__:
-        value = getattr(record, name)
-        if value is None or value is False:
-            continue
-        line[name] = _WRITERS[name](value) if name in _WRITERS else value
+    line: dict[str, Any] = {"kind": _NAMES[type(record)]}
+    for name, value in record._asdict().items():
+        if value is not None:
+            line[name] = _WRITERS[name](value) if name in _WRITERS else value
     return json.dumps(line, separators=(",", ":"))
+
+
+def _message_json(m: Message) -> str:
+    """The same as for any record, spelt out: an export writes a hundred thousand of these."""
+    quoted = encode_basestring_ascii
+    date = "" if m.internaldate is None else f',"internaldate":{quoted(m.internaldate)}'
+    size = "" if m.size is None else f',"size":{m.size}'
+    object_id = "" if m.object_id is None else f',"object_id":{quoted(m.object_id)}'
+    linked = ',"linked":true' if m.linked else ""
+    return (
+        f'{{"kind":"message","folder":{_quoted_wire(m.folder)},"uidvalidity":{m.uidvalidity},"uid":{m.uid}{date}'
+        f',"arrival":{m.arrival}{size},"octets":{m.octets},"sha256":"{m.sha256}","flags":{_quoted_list(m.flags)}'
+        f',"verified":"{m.verified}"{object_id}{linked}}}'
+    )
+
+
+@lru_cache(maxsize=256)
+def _quoted_wire(wire: bytes) -> str:
+    return encode_basestring_ascii(wire_text(wire))
+
+
+@lru_cache(maxsize=4096)
+def _quoted_list(words: tuple[str, ...]) -> str:
+    return f"[{','.join(map(encode_basestring_ascii, words))}]"
 
 
 def from_json(line: dict[str, Any]) -> Record:
@@ -148,7 +169,7 @@ def from_json(line: dict[str, Any]) -> Record:
     values = {
         name: _READERS[name](value) if name in _READERS else value for name, value in line.items() if name != "kind"
     }
-    for name in _OPTIONAL & set(shape.__slots__) - values.keys():
+    for name in _OPTIONAL & set(shape._fields) - values.keys():
         values[name] = None
     record: Record = shape(**values)
     return record
@@ -168,11 +189,9 @@ def _ranges(uids: frozenset[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in uid_ranges(uids))
 
 
-_KINDS: dict[str, Any] = {shape.kind: shape for shape in (Message, Flags, Gone, Present, Complete, Trouble, Run)}
 _WRITERS: dict[str, Callable[[Any], Any]] = {"folder": wire_text, "uids": _ranges}
 _READERS: dict[str, Callable[[Any], Any]] = {
     "folder": wire_octets,
     "uids": lambda text: frozenset(parse_uid_set(text)),
     "flags": tuple,
 }
-_OPTIONAL = {"internaldate", "size", "uidnext", "highestmodseq"}

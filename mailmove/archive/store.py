@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mailmove.archive import durable, headers, index, journal, manifest, names, records
 from mailmove.archive.lock import Lock
 from mailmove.archive.manifest import FolderDir
-from mailmove.archive.memory import Memory, Remembered
+from mailmove.archive.memory import Memory
 from mailmove.archive.names import Base
 from mailmove.errors import ArchiveError, RefusedError
 from mailmove.safe import visible
@@ -89,10 +89,10 @@ class Archive:
         ``new`` forgets an archive that is remembered but not there.
         """
         path = os.path.abspath(os.path.expanduser(path))
-        remembered = None if new else memory.recall(login)
+        remembered = {} if new else memory.recall(login)
         if not exists(path):
-            if remembered is not None:
-                moved = "" if remembered.path == path else f", last seen at {visible(remembered.path)}"
+            if path in remembered or (remembered and not any(map(exists, remembered))):
+                moved = "" if path in remembered else f", last seen at {visible(min(remembered))}"
                 raise ArchiveError(
                     f"the archive of {visible(login)} is not at {visible(path)}{moved}",
                     "Is a disk not mounted? Put it back or correct the path; to begin an empty one: --new-archive.",
@@ -102,9 +102,9 @@ class Archive:
             create(path, login)
         archive = cls.open(path, memory, writable=writable)
         try:
-            archive._must_belong_to(login, remembered)
+            archive._must_belong_to(login, remembered.get(path))
             if writable:
-                memory.remember(login, Remembered(path, archive.manifest.uuid))
+                memory.remember(login, path, archive.manifest.uuid)
         except BaseException:
             archive.close()
             raise
@@ -203,7 +203,7 @@ class Archive:
             finally:
                 os.close(fd)
 
-    def locate(self, directory: int, base: Base, flags: Iterable[str] = ()) -> str | None:
+    def locate(self, directory: int, base: Base, flags: frozenset[str] = frozenset()) -> str | None:
         """The file name of a message in an open ``cur``, whatever its flags are by now."""
         text = str(base)
         for letters in dict.fromkeys((names.letters_for(flags), "", "S")):
@@ -225,7 +225,7 @@ class Archive:
                 return headers.Headers()
             directory = durable.open_below(self.root, f"{folder.path}/cur")
             try:
-                name = self.locate(directory, base, line.flags)
+                name = self.locate(directory, base, frozenset(line.flags))
                 if name is None:
                     return headers.Headers()
                 fd = durable.open_file(name, directory)
@@ -296,16 +296,15 @@ class Archive:
                 with self.opened(folder, part, make=True):
                     pass
 
-    def _must_belong_to(self, login: str, remembered: Remembered | None) -> None:
+    def _must_belong_to(self, login: str, uuid: str | None) -> None:
         if self.manifest.login != login:
             raise ArchiveError(
                 f"{visible(self.path)} is the archive of {visible(self.manifest.login)}, not of {visible(login)}",
                 "Give this account an archive of its own, or, if the provider renamed it: mailmove account rebind.",
             )
-        if remembered is not None and remembered.uuid != self.manifest.uuid:
+        if uuid not in (None, self.manifest.uuid):
             raise ArchiveError(
-                f"{visible(self.path)} is another archive of {visible(login)} than the one used so far, "
-                f"at {visible(remembered.path)}",
+                f"{visible(self.path)} holds another archive of {visible(login)} than the one used so far",
                 "Put the right one back; or, if this one is meant: --new-archive.",
             )
 
@@ -388,8 +387,7 @@ def _probe_separator(directory: int) -> str:
 
 
 def _check_owner(fd: int, path: str) -> None:
-    status = os.fstat(fd)
-    if status.st_uid != os.geteuid():
+    if os.geteuid() not in (0, os.fstat(fd).st_uid):
         raise RefusedError(f"{visible(path)} belongs to another user of this machine", "Run mailmove as that user.")
 
 

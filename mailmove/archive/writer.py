@@ -1,7 +1,7 @@
 """Putting messages into the archive, in the order that makes a record always true.
 
-``tmp/`` → data durable → ``cur/`` → names durable → journal durable → index, in batches. A batch is committed in a
-thread of its own while the next one is being received; one at a time, in order.
+``tmp/`` → data durable → ``cur/`` → names durable → journal durable → index, in batches. While the disk works on one
+batch the next is received: one sync makes the data of a batch durable and the names of the batch before it.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ import itertools
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mailmove.archive import durable, headers, names, proof, records
 from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
 from mailmove.archive.store import Archive
+from mailmove.archive.syncing import syncer
 from mailmove.model import Listed
 from mailmove.safe import visible
-from mailmove.units import timestamp
+from mailmove.units import timestamp, utc
 
 BATCH_OCTETS = 32 << 20
 BATCH_FILES = 1000
 BATCH_FOLDERS = 100  # each keeps two descriptors open
-_SYNC_THREADS = 4
 
 _MINE = re.compile(r"mailmove-([0-9a-f]{8})-\d+")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,17 +38,19 @@ _NO_LINKS = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOT
 
 
 class _OpenFolder:
-    """A folder's ``tmp`` and ``cur``, open until the last message that needs them is committed."""
+    """A folder's ``tmp`` and ``cur``, open until the last message that needs them is recorded."""
 
-    def __init__(self, archive: Archive, folder: FolderDir) -> None:
+    def __init__(self, root: int, folder: FolderDir) -> None:
         self.dir = folder
-        self.tmp = durable.open_below(archive.root, f"{folder.path}/tmp")
-        try:
-            self.cur = durable.open_below(archive.root, f"{folder.path}/cur")
-        except BaseException:
-            os.close(self.tmp)
-            raise
+        self.shown = visible(folder.path)
         self.users = 1
+        with durable.explained(f"opening {self.shown}"):
+            self.tmp = durable.open_below(root, f"{folder.path}/tmp")
+            try:
+                self.cur = durable.open_below(root, f"{folder.path}/cur")
+            except BaseException:
+                os.close(self.tmp)
+                raise
 
     def release(self) -> None:
         self.users -= 1
@@ -59,13 +62,15 @@ class _OpenFolder:
 class Incoming:
     """A message being written to ``tmp``; made by :meth:`Writer.begin`."""
 
+    __slots__ = ("_hash", "fd", "folder", "name", "octets", "start")
+
     def __init__(self, folder: _OpenFolder, name: str) -> None:
         self.folder = folder
         self.name = name
         self.octets = 0
         self.start = b""
         """The beginning of the message, for its headers."""
-        self.hash = hashlib.sha256()
+        self._hash = hashlib.sha256()
         self.fd = os.open(name, _CREATE, 0o400, dir_fd=folder.tmp)
 
     def write(self, piece: memoryview | bytes) -> None:
@@ -73,56 +78,70 @@ class Incoming:
 
         :raises ArchiveError: when the disk does not take them.
         """
-        self.hash.update(piece)
+        self._hash.update(piece)
         try:
             durable.write_all(self.fd, piece)
         except OSError as error:
-            raise durable.failure(f"writing to {visible(self.folder.dir.path)}", error) from error
-        room = headers.MAX_BLOCK - len(self.start)
-        if room > 0:
-            self.start += bytes(piece[:room])
+            raise durable.failure(f"writing to {self.folder.shown}", error) from error
+        if not self.start or (self.octets < headers.MAX_BLOCK and not headers.ended(self.start)):
+            self.start = headers.gather(self.start, piece)
         self.octets += len(piece)
+
+    def sha256(self) -> bytes:
+        """The hash of what was written so far."""
+        return self._hash.digest()
 
     def discard(self) -> None:
         """This message is not to be kept."""
         os.close(self.fd)
-        with durable.explained(f"discarding a message in {visible(self.folder.dir.path)}"):
+        with durable.explained(f"discarding a message in {self.folder.shown}"):
             os.unlink(self.name, dir_fd=self.folder.tmp)
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A whole message in ``tmp``, to be committed."""
+    """A whole message in ``tmp``. ``fresh``: it was received, not linked, so a twin may be in the archive already."""
 
-    folder: _OpenFolder
     temporary: str
     name: str
     sha256: bytes
     record: records.Message
     found: headers.Headers
+    folder: _OpenFolder
     fresh: bool
-    """Whether it was received, not linked: then a twin of it may be in the archive already."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Messages that become durable together."""
+
+    messages: list[_Pending] = field(default_factory=list)
+    octets: int = 0
+    folders: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.messages)
 
 
 class Writer:
     """Writes messages into one archive, as a context manager: leaving it normally commits what is pending.
 
     Every method raises :exc:`~mailmove.errors.ArchiveError` when the disk fails; nothing more can be written then, and
-    what was not recorded is fetched again by the next run.
+    what was not recorded is adopted or fetched again by the next run.
     """
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
+        self._saving = f"saving messages in {visible(archive.path)}"
+        self._separator = archive.manifest.separator
         self._token = secrets.token_hex(4)
         self._numbers = itertools.count(1)
         self._folder: _OpenFolder | None = None
-        self._batch: list[_Pending] = []
-        self._octets = 0
-        self._sync = durable.FileSystemSync.open(archive.root)
-        self._syncers = None if self._sync else ThreadPoolExecutor(_SYNC_THREADS, "sync")
-        self._syncing: list[Future[None]] = []
-        self._committer = ThreadPoolExecutor(1, "commit")
-        self._committing: Future[None] | None = None
+        self._batch = _Batch()  # being received
+        self._written = _Batch()  # in tmp, whole, perhaps not durable
+        self._moved = _Batch()  # in cur, perhaps not by a durable name
+        self._syncer = syncer(archive.root)
+        self._syncing: Future[None] | None = None
 
     def __enter__(self) -> Writer:
         return self
@@ -132,31 +151,29 @@ class Writer:
             if kind is None:
                 self.flush()
         finally:
-            self._committer.shutdown()
-            if self._syncers:
-                self._syncers.shutdown()
-            if self._sync:
-                self._sync.close()
-            for pending in self._batch:
-                pending.folder.release()
-            self._batch = []
+            self._syncer.close()
+            for batch in (self._batch, self._written, self._moved):
+                _release(batch)
             self._leave()
 
     def enter(self, folder: FolderDir) -> None:
         """The messages that follow go into this folder; what a killed run left in its ``tmp`` is removed."""
         self._leave()
-        with durable.explained(f"opening {visible(folder.path)}"):
-            self._folder = _OpenFolder(self._archive, folder)
-            for name in os.listdir(self._folder.tmp):
+        self._folder = opened = _OpenFolder(self._archive.root, folder)
+        with durable.explained(f"cleaning up in {opened.shown}"):
+            for name in os.listdir(opened.tmp):
                 mine = _MINE.fullmatch(name)
                 if mine and mine[1] != self._token:
-                    os.unlink(name, dir_fd=self._folder.tmp)
+                    os.unlink(name, dir_fd=opened.tmp)
+        self._batch.folders += 1
 
     def begin(self) -> Incoming:
         """A new message in the current folder."""
         assert self._folder is not None, "enter comes first"
-        with durable.explained(f"writing to {visible(self._folder.dir.path)}"):
+        try:
             return Incoming(self._folder, self._temporary())
+        except OSError as error:
+            raise durable.failure(f"writing to {self._folder.shown}", error) from error
 
     def keep(self, incoming: Incoming, listed: Listed, internaldate: str | None) -> None:
         """A message is whole: commit it with its batch, as the message that ``listed`` says it is."""
@@ -164,41 +181,37 @@ class Writer:
             os.utime(incoming.fd, (listed.arrival or 0, listed.arrival or 0))
         except (OSError, OverflowError):
             pass  # a courtesy: the name tells the arrival
-        if self._syncers is None:
-            os.close(incoming.fd)
-        else:
-            self._syncing.append(self._syncers.submit(_flush_and_close, incoming.fd))
-        digest = incoming.hash.digest()
-        self._add(
-            incoming.folder, incoming.name, incoming.octets, digest, listed, internaldate, headers.scan(incoming.start)
-        )
+        self._syncer.close_file(incoming.fd)
+        found, sha256 = headers.scan(incoming.start), incoming.sha256()
+        self._add(incoming.folder, incoming.name, incoming.octets, sha256, found, listed, internaldate, linked=False)
 
     def keep_twin(self, source: Stored, listed: Listed, internaldate: str | None) -> bool:
         """Archive a message whose body the archive holds already, if that still hashes right; else return False."""
-        assert self._folder is not None, "enter comes first"
+        folder = self._folder
+        assert folder is not None, "enter comes first"
         proven = proof.prove(self._archive, source)
         if isinstance(proven, str):
             return False
-        with proven, durable.explained(f"writing to {visible(self._folder.dir.path)}"):
+        with proven, durable.explained(f"writing to {folder.shown}"):
             temporary = self._temporary()
-            if _linked(proven, self._folder.tmp, temporary):
+            if _linked(proven, folder.tmp, temporary):
                 found = headers.scan(os.pread(proven.fd, headers.MAX_BLOCK, 0))
-                octets, digest = source.base.octets, source.sha256
-                self._add(self._folder, temporary, octets, digest, listed, internaldate, found, linked=True)
+                octets, sha256 = source.base.octets, source.sha256
+                self._add(folder, temporary, octets, sha256, found, listed, internaldate, linked=True)
                 return True
             incoming = self.begin()
             os.lseek(proven.fd, 0, os.SEEK_SET)
-            while piece := os.read(proven.fd, 1 << 20):
+            while piece := os.read(proven.fd, 1 << 18):
                 incoming.write(piece)
         self.keep(incoming, listed, internaldate)
         return True
 
     def flush(self) -> None:
         """Commit everything that is whole, and wait until it is durable and recorded."""
-        self._submit()
-        if self._committing:
-            committing, self._committing = self._committing, None
-            committing.result()
+        self._cut()
+        while self._written or self._moved:
+            self._advance()
+            self._sync()
 
     def _add(
         self,
@@ -206,15 +219,15 @@ class Writer:
         temporary: str,
         octets: int,
         sha256: bytes,
+        found: headers.Headers,
         listed: Listed,
         internaldate: str | None,
-        found: headers.Headers,
         *,
-        linked: bool = False,
+        linked: bool,
     ) -> None:
-        where = folder.dir
-        base = Base(listed.arrival or 0, where.uidvalidity, listed.uid, octets, sha256.hex()[:32])
-        name = names.join(str(base), self._archive.manifest.separator, names.letters_for(listed.flags))
+        where, digits = folder.dir, sha256.hex()
+        base = Base(listed.arrival or 0, where.uidvalidity, listed.uid, octets, digits[:32])
+        name = names.join(str(base), self._separator, names.letters_for(listed.flags))
         record = records.Message(
             folder=where.wire,
             uidvalidity=where.uidvalidity,
@@ -223,84 +236,82 @@ class Writer:
             arrival=base.arrival,
             size=listed.size,
             octets=octets,
-            sha256=sha256.hex(),
-            flags=tuple(sorted(listed.flags)),
-            verified=timestamp(datetime.now(UTC)),
+            sha256=digits,
+            flags=_sorted(listed.flags),
+            verified=_now(int(time.time())),
             object_id=listed.object_id,
             linked=linked,
         )
         folder.users += 1
-        self._batch.append(_Pending(folder, temporary, name, sha256, record, found, fresh=not linked))
-        self._octets += octets + sum(len(field) for field in found if field)
-        if (
-            self._octets >= BATCH_OCTETS
-            or len(self._batch) >= BATCH_FILES
-            or len({id(pending.folder) for pending in self._batch[-BATCH_FOLDERS:]}) >= BATCH_FOLDERS
-        ):
-            self._submit()
+        batch = self._batch
+        batch.messages.append(_Pending(temporary, name, sha256, record, found, folder, not linked))
+        batch.octets += octets + headers.MAX_FIELD
+        if self._syncing is not None and self._syncing.done():
+            self._advance()
+        if len(batch.messages) >= BATCH_FILES or batch.octets >= BATCH_OCTETS or batch.folders >= BATCH_FOLDERS:
+            self._cut()
 
-    def _submit(self) -> None:
-        """Hand the batch to the committer, once it is done with the one before."""
-        if not self._batch:
+    def _cut(self) -> None:
+        """What was received so far is a batch; wait for the one before if the disk is not done with it."""
+        while self._written:
+            self._sync()
+            self._advance()
+        self._written, self._batch = self._batch, _Batch()
+        self._sync()
+
+    def _sync(self) -> None:
+        """Let the disk work on what waits for it."""
+        if self._syncing is None and (self._written or self._moved):
+            directories = {fd for message in self._moved.messages for fd in (message.folder.cur, message.folder.tmp)}
+            self._syncing = self._syncer.start(directories)
+
+    def _advance(self) -> None:
+        """Wait until the disk is done, then go on with what it was done for."""
+        if self._syncing is None:
             return
-        if self._committing:
-            committing, self._committing = self._committing, None
-            committing.result()
-        batch, self._batch = self._batch, []
-        syncing, self._syncing = self._syncing, []
-        self._octets = 0
-        self._committing = self._committer.submit(self._commit, batch, syncing)
-
-    def _commit(self, batch: list[_Pending], syncing: list[Future[None]]) -> None:
+        syncing, self._syncing = self._syncing, None
+        moved, self._moved = self._moved, _Batch()
         try:
-            with durable.explained(f"saving messages in {visible(self._archive.path)}"):
-                self._sync_all(syncing)
-                written: dict[bytes, tuple[_OpenFolder, str]] = {}
-                for pending in batch:
-                    if pending.fresh:
-                        self._share(pending, written)
-                    os.rename(
-                        pending.temporary, pending.name, src_dir_fd=pending.folder.tmp, dst_dir_fd=pending.folder.cur
-                    )
-                self._sync_names(batch)
-            found = {pending.record.sha256: pending.found for pending in batch}
-            self._archive.record([pending.record for pending in batch], found)
+            with durable.explained(self._saving):
+                syncing.result()
+            found = {message.record.sha256: message.found for message in moved.messages}
+            self._archive.record([message.record for message in moved.messages], found)
         finally:
-            for pending in batch:
-                pending.folder.release()
+            _release(moved)
+        with durable.explained(self._saving):
+            self._move(self._written.messages)
+        self._moved, self._written = self._written, _Batch()
 
-    def _sync_all(self, syncing: Iterable[Future[None]]) -> None:
-        if self._sync:
-            self._sync.sync()
-        for future in syncing:
-            future.result()
+    def _move(self, messages: list[_Pending]) -> None:
+        """From ``tmp`` to ``cur``, twins linked; the archive never shows a name whose data may not be there."""
+        known = self._archive.index.known_bodies({message.sha256 for message in messages if message.fresh})
+        firsts: dict[bytes, _Pending] = {}
+        for message in messages:
+            folder = message.folder
+            if message.fresh:
+                first = firsts.setdefault(message.sha256, message)
+                if first is not message or message.sha256 in known:
+                    self._share(message, first)
+            os.rename(message.temporary, message.name, src_dir_fd=folder.tmp, dst_dir_fd=folder.cur)
 
-    def _sync_names(self, batch: list[_Pending]) -> None:
-        if self._sync:
-            self._sync.sync()
+    def _share(self, message: _Pending, first: _Pending) -> None:
+        """Replace a received message by a hard link to a twin that hashes right; ``first`` is the one of this batch."""
+        twins: Iterable[proof.Proven | str]
+        if first is not message:
+            directory = os.dup(first.folder.cur)
+            twins = [proof.Proven(directory, first.name, durable.open_file(first.name, directory))]
+        else:
+            stored = self._archive.index.with_body(message.sha256)
+            twins = (proof.prove(self._archive, twin) for twin in stored)
+        for twin in twins:
+            if isinstance(twin, str):
+                continue
+            with twin:
+                temporary = self._temporary()
+                if _linked(twin, message.folder.tmp, temporary):
+                    os.unlink(message.temporary, dir_fd=message.folder.tmp)
+                    message.temporary = temporary
             return
-        for folder in {id(pending.folder): pending.folder for pending in batch}.values():
-            durable.flush(folder.cur)
-            durable.flush(folder.tmp)
-
-    def _share(self, pending: _Pending, written: dict[bytes, tuple[_OpenFolder, str]]) -> None:
-        """Replace a received message by a hard link to its twin in the archive, if there is one that hashes right."""
-        earlier = written.setdefault(pending.sha256, (pending.folder, pending.name))
-        if earlier != (pending.folder, pending.name):
-            self._replace(pending, _reopened(*earlier))
-            return
-        for stored in self._archive.index.with_body(pending.sha256):
-            twin = proof.prove(self._archive, stored)
-            if not isinstance(twin, str):
-                self._replace(pending, twin)
-                return
-
-    def _replace(self, pending: _Pending, twin: proof.Proven) -> None:
-        temporary = self._temporary()
-        with twin:
-            if _linked(twin, pending.folder.tmp, temporary):
-                os.unlink(pending.temporary, dir_fd=pending.folder.tmp)
-                pending.temporary = temporary
 
     def _temporary(self) -> str:
         return f"mailmove-{self._token}-{next(self._numbers)}"
@@ -311,15 +322,14 @@ class Writer:
             self._folder = None
 
 
-def _flush_and_close(fd: int) -> None:
-    try:
-        durable.flush(fd)
-    finally:
-        os.close(fd)
+def _release(batch: _Batch) -> None:
+    for message in batch.messages:
+        message.folder.release()
+    batch.messages = []
 
 
 def _linked(source: proof.Proven, to: int, name: str) -> bool:
-    """Link a file, or say that this file system, or this file, cannot be linked."""
+    """Give a message file another name, or say that this file system, or this file, cannot have one."""
     try:
         source.link(to, name)
     except OSError as error:
@@ -329,7 +339,11 @@ def _linked(source: proof.Proven, to: int, name: str) -> bool:
     return True
 
 
-def _reopened(folder: _OpenFolder, name: str) -> proof.Proven:
-    """A message of the same batch: received, hashed and synced a moment ago."""
-    directory = os.dup(folder.cur)
-    return proof.Proven(directory, name, durable.open_file(name, directory))
+@lru_cache(maxsize=4096)
+def _sorted(flags: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(flags))
+
+
+@lru_cache(maxsize=2)
+def _now(seconds: int) -> str:
+    return timestamp(utc(seconds))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 
 from mailmove.errors import CommandRefused, Disconnected
 from mailmove.server.fetchline import FetchLines, Told
@@ -31,10 +31,10 @@ class Body:
         self._whole = whole
         self._open = True
 
-    def pieces(self) -> Iterator[memoryview]:
+    def pieces(self) -> Iterable[memoryview]:
         """The octets, in pieces that are valid until the next one is asked for."""
         if self._whole is not None:
-            return iter((memoryview(self._whole),)) if self._whole else iter(())
+            return (memoryview(self._whole),)
         return self._wire.literal(self.octets)
 
     def told(self) -> Told | None:
@@ -77,13 +77,13 @@ def bodies(wire: Wire, uids: Collection[int]) -> Generator[Body, None, None]:
 def _answers(wire: Wire, tag: bytes, lines: FetchLines) -> Iterator[Body]:
     while True:
         head = wire.line()
-        found = _BODY.search(head)
+        found = _BODY.search(head) if head.endswith(b"}") else None
         if found and _FETCH.match(head):
             octets = int(found[1])
             if octets > MAX_BODY:
                 raise wire.broken(f"the server announced a message of {octets} octets")
             body = Body(wire, lines, head, octets)
-        elif (quoted := _QUOTED_BODY.search(head)) and _FETCH.match(head):
+        elif head.endswith(b")") and (quoted := _QUOTED_BODY.search(head)) and _FETCH.match(head):
             body = Body(wire, lines, head, len(quoted[1]), re.sub(rb"\\(.)", rb"\1", quoted[1]))
         else:
             line = wire.rest_of(head)

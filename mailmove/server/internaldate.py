@@ -12,20 +12,20 @@ _MONTHS = {
         (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"), 1
     )
 }
-_DATE_TIME = re.compile(rb"([ \d]\d-[A-Za-z]{3}-\d{4}) (\d\d):(\d\d):(\d\d) ([+-]\d{4})")
+_DAY = re.compile(rb"[ \d]\d-[A-Za-z]{3}-\d{4}")
+_TIME = re.compile(rb" (\d\d):(\d\d):(\d\d) ")
+_ZONE = re.compile(rb"[+-]\d{4}")
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def to_seconds(text: bytes) -> int | None:
     """Unix seconds, or None when it is not a date that exists."""
-    found = _DATE_TIME.fullmatch(text)
-    if not found:
+    if len(text) != 26:
         return None
-    day, zone = _day(found[1]), _zone(found[5])
-    hour, minute, second = int(found[2]), int(found[3]), int(found[4])
-    if day is None or zone is None or hour > 23 or minute > 59 or second > 60:
+    day, time, zone = _day(text[:11]), _time(text[11:21]), _zone(text[21:])
+    if day is None or time is None or zone is None:
         return None
-    return day + hour * 3600 + minute * 60 + second - zone
+    return day + time - zone
 
 
 def from_seconds(seconds: int, zone_minutes: int = 0) -> bytes:
@@ -39,6 +39,8 @@ def from_seconds(seconds: int, zone_minutes: int = 0) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _day(text: bytes) -> int | None:
+    if not _DAY.fullmatch(text):
+        return None
     day, month, year = text.split(b"-")
     try:
         return (date(int(year), _MONTHS[month.lower()], int(day)).toordinal() - _EPOCH) * 86_400
@@ -46,8 +48,19 @@ def _day(text: bytes) -> int | None:
         return None
 
 
+@lru_cache(maxsize=4096)
+def _time(text: bytes) -> int | None:
+    found = _TIME.fullmatch(text)
+    if not found:
+        return None
+    hour, minute, second = map(int, found.groups())
+    return hour * 3600 + minute * 60 + second if hour < 24 and minute < 60 and second < 61 else None
+
+
 @lru_cache(maxsize=256)
 def _zone(text: bytes) -> int | None:
+    if not _ZONE.fullmatch(text):
+        return None
     minutes = int(text[1:3]) * 60 + int(text[3:5])
     if minutes > 24 * 60 or text[3:5] > b"59":
         return None

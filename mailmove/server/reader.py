@@ -71,6 +71,11 @@ class Reader:
                 self._alive = True
                 return bytes(pieces)
 
+    def whole(self, octets: int) -> memoryview:
+        """So many of the octets that are :attr:`pending`; valid until the next read."""
+        self._start += octets
+        return self._view[self._start - octets : self._start]
+
     def literal(self, octets: int) -> Iterator[memoryview]:
         """The next ``octets`` octets, in pieces that are valid until the next one is asked for.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Disconnected, UsageError
@@ -152,7 +152,8 @@ class Wire:
 
     def line(self) -> bytes:
         """One line of input; a literal that it announces is still to be read."""
-        self._cancel.check()
+        if self._cancel.asked:
+            self._cancel.check()
         try:
             line = self.reader.line()
         except Disconnected as error:
@@ -161,8 +162,13 @@ class Wire:
             log.debug("< %s", visible(line))
         return line
 
-    def literal(self, octets: int) -> Iterator[memoryview]:
+    def literal(self, octets: int) -> Iterable[memoryview]:
         """The octets of a literal, in pieces that are valid until the next one is asked for."""
+        if octets <= self.reader.pending:  # nearly always
+            return (self.reader.whole(octets),)
+        return self._long_literal(octets)
+
+    def _long_literal(self, octets: int) -> Iterator[memoryview]:
         try:
             yield from self.reader.literal(octets)
         except Disconnected as error:
@@ -178,6 +184,8 @@ class Wire:
 
     def rest_of(self, text: bytes) -> Segments:
         """A line together with the literals it announces."""
+        if not text.endswith(b"}"):
+            return (text,)
         found = _LITERAL.search(text)
         if not found:
             return (text,)
