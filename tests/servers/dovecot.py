@@ -207,7 +207,7 @@ class Dovecot:
             check=True,
             **self._run_as,
         )
-        return done.stdout
+        return str(done.stdout)
 
     def log(self) -> str:
         """Everything it logged."""

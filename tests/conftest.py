@@ -1,0 +1,55 @@
+"""Fixtures: servers that the tests start themselves, and the program with a home of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kit import Mailbox, Program
+from tests.servers.dovecot import Dovecot, Unavailable
+from tests.servers.pymap import Pymap
+
+_users = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """A Dovecot for this worker; each test uses a user name of its own."""
+    try:
+        server = Dovecot()
+    except Unavailable as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs Dovecot: {missing}")
+        pytest.skip(f"no Dovecot: {missing}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mailbox(dovecot: Dovecot) -> Mailbox:
+    """An empty mailbox on Dovecot."""
+    return Mailbox("dovecot", dovecot.host, dovecot.imap, f"user{next(_users)}")
+
+
+@pytest.fixture(params=["dovecot", "pymap"])
+def anywhere(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
+    """An empty mailbox on each kind of server in turn: what a test of this says must hold on all."""
+    if request.param == "dovecot":
+        yield request.getfixturevalue("mailbox")
+        return
+    user = f"user{next(_users)}"
+    server = Pymap(user)
+    yield Mailbox("pymap", server.host, server.imap, user)
+    server.stop()
+
+
+@pytest.fixture
+def mailmove(tmp_path: Path) -> Program:
+    """The program, run as a user runs it, in a home directory of its own."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    return Program(home)

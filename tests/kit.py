@@ -1,0 +1,166 @@
+"""What tests share: a mailbox on a real server, messages to fill it with, and the program run as a user runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from imapclient import IMAPClient
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def message(number: int, *, size: int = 400, subject: str | None = None, sent: datetime | None = None) -> bytes:
+    """A small message, the same for the same arguments."""
+    sent = sent or datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=number)
+    head = (
+        f"From: Sender {number % 7} <sender{number % 7}@example.org>\r\n"
+        f"To: me@example.net\r\n"
+        f"Subject: {subject or f'message {number}'}\r\n"
+        f"Date: {sent:%a, %d %b %Y %H:%M:%S +0000}\r\n"
+        f"Message-ID: <{number}@example.org>\r\n\r\n"
+    ).encode()
+    line = f"line of message {number}, padded to sixty octets or so {'x' * 20}\r\n".encode()
+    return head + line * max(1, (size - len(head)) // len(line))
+
+
+@dataclasses.dataclass(frozen=True)
+class Mailbox:
+    """A mailbox that a test fills and that mailmove then works on."""
+
+    kind: str
+    host: str
+    port: int
+    user: str
+    password: str = "pw"
+
+    @property
+    def url(self) -> str:
+        """The account as a one-off URL; needs ``--tls none``."""
+        return f"imap://{self.user}@{self.host}:{self.port}"
+
+    def client(self) -> IMAPClient:
+        """A logged-in session of a client that is not ours."""
+        client = IMAPClient(self.host, self.port, ssl=False, timeout=20)
+        client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # or each APPEND waits 40 ms for an ACK
+        client.login(self.user, self.password)
+        return client
+
+    def fill(
+        self,
+        messages: Iterable[bytes],
+        folder: str = "INBOX",
+        *,
+        flags: Sequence[str] = (),
+        arrival: datetime | None = None,
+    ) -> None:
+        """Append messages, creating the folder."""
+        with self.client() as client:
+            if not client.folder_exists(folder):
+                client.create_folder(folder)
+            for text in messages:
+                client.append(folder, text, flags, arrival)
+
+    def expunge(self, folder: str, uids: Sequence[int]) -> None:
+        """Remove messages, as another client would."""
+        with self.client() as client:
+            client.select_folder(folder)
+            client.delete_messages(uids, silent=True)
+            client.uid_expunge(uids)
+
+    def contents(self) -> dict[str, Counter[str]]:
+        """SHA-256 of every message, by folder, fetched by a client that is not ours."""
+        held: dict[str, Counter[str]] = {}
+        with self.client() as client:
+            for attributes, _, name in client.list_folders():
+                if b"\\Noselect" in attributes:
+                    continue
+                client.select_folder(name, readonly=True)
+                fetched = client.fetch(client.search(), ["BODY.PEEK[]"])
+                held[name] = Counter(hashlib.sha256(item[b"BODY[]"]).hexdigest() for item in fetched.values())
+        return held
+
+    def uids(self, folder: str = "INBOX") -> list[int]:
+        """The UIDs in a folder."""
+        with self.client() as client:
+            client.select_folder(folder, readonly=True)
+            return list(client.search())
+
+
+def total(held: Mapping[str, Counter[str]]) -> Counter[str]:
+    """All folders together."""
+    return sum(held.values(), Counter())
+
+
+def archived(directory: Path) -> dict[str, Counter[str]]:
+    """SHA-256 of every message file of an archive, read from the files themselves, by directory."""
+    held: dict[str, Counter[str]] = {}
+    for cur in sorted(directory.rglob("cur")):
+        folder = cur.parent.relative_to(directory).as_posix()
+        files = [file for file in cur.iterdir() if ",H=" in file.name]
+        held[folder] = Counter(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return held
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a run of the program came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+
+class Program:
+    """mailmove as a user runs it: a process of its own, with a home directory that the test owns."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "MAILMOVE_STATE": str(home / "state"),
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            "MAILMOVE_PASSWORD": "pw",
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "PYTHONWARNINGS": "error::ResourceWarning",
+            "TZ": "Europe/Rome",
+            "COLUMNS": "100",
+        }
+
+    def command(self, *arguments: object) -> list[str]:
+        """The command line as a list, for a test that starts the process itself."""
+        return [sys.executable, "-m", "mailmove", *map(str, arguments)]
+
+    def __call__(
+        self, *arguments: object, env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120
+    ) -> Done:
+        """Run it to its end; a value None in ``env`` removes that variable."""
+        environment = {name: value for name, value in {**self.env, **(env or {})}.items() if value is not None}
+        done = subprocess.run(
+            self.command(*arguments),
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.home,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
