@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from typing import Annotated
 
@@ -37,51 +36,25 @@ def export(
 
     Run it again at any time: only what is new is fetched, and whatever interrupted the last run, it goes on from there.
     """
-    from mailmove.archive.store import Archive
-    from mailmove.cancel import Cancel
-    from mailmove.cli.running import conclude, run
-    from mailmove.config import Account
+    from mailmove.cli.running import Work, present, run
     from mailmove.jobs.export import Options
     from mailmove.jobs.export import export as job
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.results import ExportResult
-    from mailmove.model import Secret
     from mailmove.report import export as report
-    from mailmove.report.json import document
-    from mailmove.server.session import Session
 
     setup = options.setup(
         config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
     )
 
-    def start(account: Account, secret: Secret, cancel: Cancel) -> Generator[Progress, None, ExportResult]:
+    def start(work: Work) -> Generator[Progress, None, ExportResult]:
         wanted = Options(
-            include=tuple(folder or account.folders),
-            exclude=tuple(exclude or ()) + account.exclude,
+            include=tuple(folder or work.account.folders),
+            exclude=tuple(exclude or ()) + work.account.exclude,
             refetch=refetch,
             flags=flags,
         )
-        login = account.endpoint.login
-        with (
-            Archive.for_login(login, account.archive, setup.memory, writable=True, new=new_archive) as opened,
-            Session(account.endpoint, secret, cancel) as session,
-        ):
-            return (yield from job(account.name, session, opened, wanted))
+        with work.archive(writable=True, new=new_archive) as opened, work.session() as session:
+            return (yield from job(work.name, session, opened, wanted))
 
-    outcomes = run(setup, setup.select(accounts), start)
-    results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    exit_code = conclude(outcomes, lambda result: result.exit)
-    if json:
-        failed = [
-            {"account": o.account.name, "exit": int(o.exit(lambda r: r.exit)), "error": str(o.error)}
-            for o in outcomes
-            if o.error
-        ]
-        print(document("export", exit_code, accounts=[*map(report.as_json, results), *failed]))
-    else:
-        for result in results:
-            if not quiet:
-                print("\n".join(report.text(result)))
-            elif result.exit:
-                print("\n".join(report.problems(result)), file=sys.stderr)
-    raise typer.Exit(exit_code)
+    raise typer.Exit(present("export", setup, run(setup, setup.select(accounts), start), report))

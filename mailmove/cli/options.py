@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -41,6 +42,15 @@ Include = Annotated[
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="PATTERN", help="Leave these folders out.")]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one part of a run is about: an archive directory and, unless only that was named, its account."""
+
+    name: str
+    archive: str
+    account: Account | None
+
+
 @dataclass(frozen=True)
 class Setup:
     """The common options, carried out."""
@@ -60,7 +70,7 @@ class Setup:
         """Whether somebody is watching."""
         return not self.quiet and sys.stderr.isatty()
 
-    def select(self, names: list[str] | None) -> list[Account]:
+    def select(self, names: Sequence[str] | None) -> list[Place]:
         """The accounts that are meant; none named: all.
 
         :raises UsageError: when there are none, or when a named one does not exist.
@@ -70,14 +80,37 @@ class Setup:
         chosen = {a.name: a for a in (map(self.config.find, names) if names else self.config.accounts)}
         if self.archive and len(chosen) != 1:
             raise UsageError("--archive names the archive of one account", "Name one account or URL.")
-        return [
-            replace(
-                account,
-                endpoint=configuration.secured(account.endpoint, self.tls, self.ca_file),
-                archive=os.path.abspath(os.path.expanduser(self.archive or account.archive)),
-            )
-            for account in chosen.values()
-        ]
+        return list(map(self._place, chosen.values()))
+
+    def archives(self, names: Sequence[str] | None) -> list[Place]:
+        """The archives that are meant, each by its account or by its directory; none named: those of all accounts.
+
+        :raises UsageError: when there are none, or when what is named is neither.
+        """
+        if not names:
+            return self.select(None)
+        places: dict[str, Place] = {}
+        for name in names:
+            place = self._directory(name) if os.sep in name and "://" not in name else None
+            place = place or self._place(self.config.find(name))
+            places.setdefault(place.archive, place)
+        return list(places.values())
+
+    def _place(self, account: Account) -> Place:
+        account = replace(
+            account,
+            endpoint=configuration.secured(account.endpoint, self.tls, self.ca_file),
+            archive=os.path.abspath(os.path.expanduser(self.archive or account.archive)),
+        )
+        return Place(account.name, account.archive, account)
+
+    def _directory(self, name: str) -> Place:
+        """An archive directory; when it is the one of a configured account, that account's."""
+        path = os.path.abspath(os.path.expanduser(name))
+        for account in self.config.accounts:
+            if os.path.abspath(os.path.expanduser(account.archive)) == path:
+                return self._place(account)
+        return Place(path, path, None)
 
 
 NO_ACCOUNT = "Name one as imaps://user@host, or write it to the configuration; config.example.toml shows how."

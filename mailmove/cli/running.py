@@ -7,111 +7,193 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mailmove import credentials
+from mailmove.archive.memory import Memory
+from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
-from mailmove.cli.options import Setup
+from mailmove.cli.options import Place, Setup
 from mailmove.config import Account
-from mailmove.errors import Exit, Interrupted, MailmoveError, most_serious
+from mailmove.errors import Exit, Interrupted, MailmoveError, UsageError, most_serious
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
+from mailmove.report.json import document
 from mailmove.report.progress import Meter
 from mailmove.safe import visible
+from mailmove.server.session import Session
 
-R = TypeVar("R")
 
-Start = Callable[[Account, Secret, Cancel], Generator[Progress, None, R]]
+class Result(Protocol):
+    """What a job returns."""
+
+    @property
+    def exit(self) -> Exit:
+        """Its exit code."""
+
+
+R = TypeVar("R", bound=Result)
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class Report(Protocol[R_contra]):
+    """How results of one kind are told; a module of :mod:`mailmove.report` is one."""
+
+    def text(self, result: R_contra, /) -> Iterable[str]:
+        """The whole, line by line, for a person."""
+
+    def problems(self, result: R_contra, /) -> Iterable[str]:
+        """What is wrong, line by line: all that ``--quiet`` lets through."""
+
+    def as_json(self, result: R_contra, /) -> dict[str, Any]:
+        """The whole, for a program."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One account's share of a run: what its job is opened with."""
+
+    place: Place
+    cancel: Cancel
+    _memory: Memory
+    _secret: Secret | None
+
+    @property
+    def name(self) -> str:
+        """How the account, or the archive without one, is called."""
+        return self.place.name
+
+    @property
+    def account(self) -> Account:
+        """The account.
+
+        :raises UsageError: when only an archive directory was named.
+        """
+        if self.place.account is None:
+            raise UsageError(f"{visible(self.place.name)} names an archive, not an account", "Name its account or URL.")
+        return self.place.account
+
+    def session(self) -> Session:
+        """A login at the account's server, connecting when first used."""
+        assert self._secret is not None, "run(..., login=True) comes first"
+        return Session(self.account.endpoint, self._secret, self.cancel)
+
+    def archive(self, *, writable: bool, new: bool = False) -> Archive:
+        """The archive; with ``writable`` it is locked, and made if the account never had one.
+
+        :raises ArchiveError: when it cannot be used.
+        """
+        if self.place.account is None:
+            return Archive.open(self.place.archive, self._memory, writable=writable)
+        login = self.account.endpoint.login
+        return Archive.for_login(login, self.place.archive, self._memory, writable=writable, new=new)
+
+
+Start = Callable[[Work], Generator[Progress, None, R]]
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
     """What became of one account: a result, an error for the user, or a bug."""
 
-    account: Account
+    place: Place
     result: R | None = None
     error: BaseException | None = None
 
-    def exit(self, of: Callable[[R], Exit]) -> Exit:
-        """Its exit code, by the result's own or by the error's."""
+    @property
+    def exit(self) -> Exit:
+        """Its exit code: the result's own or the error's."""
         if self.error is not None:
             return self.error.exit if isinstance(self.error, MailmoveError) else Exit.BUG
-        return Exit.BUG if self.result is None else of(self.result)
+        return Exit.BUG if self.result is None else self.result.exit
 
 
-def run(setup: Setup, accounts: Sequence[Account], start: Start[R]) -> list[Outcome[R]]:
-    """Run a job for each account, some at the same time; one that fails does not stop the others."""
+def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool = True) -> list[Outcome[R]]:
+    """Run a job for each account, some at the same time; one that fails does not stop the others.
+
+    Without ``login`` no credentials are looked for and no job may open a session.
+    """
     cancel = Cancel()
-    told: queue.SimpleQueue[tuple[Account, Progress | Outcome[R]]] = queue.SimpleQueue()
-    places = threading.Semaphore(setup.jobs)
-    outcomes: dict[str, Outcome[R]] = {}
+    told: queue.SimpleQueue[tuple[Place, Progress | Outcome[R]]] = queue.SimpleQueue()
+    room = threading.Semaphore(setup.jobs)
+    outcomes: dict[Place, Outcome[R]] = {}
 
-    def work(account: Account, secret: Secret) -> None:
-        with places:
-            told.put((account, _attempt(account, secret, start, cancel, told)))
+    def work(share: Work) -> None:
+        with room:
+            told.put((share.place, _attempt(share, start, told)))
 
     with _signals(), Meter(shown=setup.progress) as meter:
         waiting = 0
-        for account in accounts:
+        for place in places:
             try:
-                secret = credentials.resolve(account, alone=len(accounts) == 1)
+                secret = credentials.resolve(place.account, alone=len(places) == 1) if login and place.account else None
             except MailmoveError as error:
-                outcomes[account.name] = Outcome(account, error=error)
+                outcomes[place] = Outcome(place, error=error)
                 continue
-            threading.Thread(target=work, args=(account, secret), daemon=True).start()
+            share = Work(place, cancel, setup.memory, secret)
+            threading.Thread(target=work, args=(share,), daemon=True).start()
             waiting += 1
         while waiting:
             try:
-                account, news = told.get()
+                place, news = told.get()
             except KeyboardInterrupt:
                 if cancel.asked:
                     os._exit(Exit.INTERRUPTED)  # asked twice: everything durable is durable
                 cancel.set()
                 continue
             if isinstance(news, Outcome):
-                outcomes[account.name] = news
+                outcomes[place] = news
                 waiting -= 1
             else:
-                meter.show(visible(account.name), news)
-    return [outcomes[account.name] for account in accounts]
+                meter.show(visible(place.name), news)
+    return [outcomes[place] for place in places]
 
 
-def conclude(outcomes: Sequence[Outcome[R]], of: Callable[[R], Exit]) -> Exit:
-    """Print what failed, and return the exit code of the whole run."""
-    codes = [outcome.exit(of) for outcome in outcomes]
+def present(command: str, setup: Setup, outcomes: Sequence[Outcome[R]], report: Report[R]) -> Exit:
+    """Print what a command came to, for all its accounts, and return the exit code of the whole run."""
+    exit_code = conclude(outcomes)
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
+    if setup.json:
+        failed = [{"account": o.place.name, "exit": int(o.exit), "error": str(o.error)} for o in outcomes if o.error]
+        print(document(command, exit_code, accounts=[*map(report.as_json, results), *failed]))
+        return exit_code
+    for result in results:
+        if not setup.quiet:
+            print("\n".join(report.text(result)))
+        elif result.exit:
+            print("\n".join(report.problems(result)), file=sys.stderr)
+    return exit_code
+
+
+def conclude(outcomes: Sequence[Outcome[R]]) -> Exit:
+    """Print on standard error what failed, and return the exit code of the whole run."""
     for outcome in outcomes:
         if isinstance(outcome.error, MailmoveError):
-            print(f"{visible(outcome.account.name)}: {outcome.error}", file=sys.stderr)
+            print(f"{visible(outcome.place.name)}: {outcome.error}", file=sys.stderr)
         elif outcome.error is not None:
             raise outcome.error
-    failed = [visible(o.account.name) for o, code in zip(outcomes, codes, strict=True) if code]
+    failed = [visible(outcome.place.name) for outcome in outcomes if outcome.exit]
     if len(outcomes) > 1 and failed:
         print(f"{len(failed)} of {len(outcomes)} accounts need attention: {', '.join(failed)}", file=sys.stderr)
-    return most_serious(codes)
+    return most_serious(outcome.exit for outcome in outcomes)
 
 
-def _attempt(
-    account: Account,
-    secret: Secret,
-    start: Start[R],
-    cancel: Cancel,
-    told: queue.SimpleQueue[tuple[Account, Progress | Outcome[R]]],
-) -> Outcome[R]:
+def _attempt(share: Work, start: Start[R], told: queue.SimpleQueue[tuple[Place, Progress | Outcome[R]]]) -> Outcome[R]:
     try:
-        cancel.check()
-        job = start(account, secret, cancel)
+        share.cancel.check()
+        job = start(share)
         while True:
             try:
-                told.put((account, next(job)))
+                told.put((share.place, next(job)))
             except StopIteration as done:
-                return Outcome(account, result=done.value)
+                return Outcome(share.place, result=done.value)
     except Interrupted:
-        return Outcome(account, error=Interrupted("interrupted before anything was done"))
+        return Outcome(share.place, error=Interrupted("interrupted before anything was done"))
     except BaseException as error:  # noqa: BLE001 - reported by the main thread
-        return Outcome(account, error=error)
+        return Outcome(share.place, error=error)
 
 
 class _signals:  # noqa: N801
