@@ -136,7 +136,7 @@ def load(path: str) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {visible(str(error))}") from error
     top = _Table(data, path, "")
-    archives = os.path.expanduser(top.take("archive", _path, DEFAULT_ARCHIVES))
+    archives = top.take("archive", _path, os.path.expanduser(DEFAULT_ARCHIVES))
     tables = top.take("account", _mapping, {})
     top.end()
     accounts = tuple(
@@ -164,7 +164,7 @@ def _account(name: str, table: _Table, archives: str) -> Account:
     account = Account(
         name=name,
         endpoint=endpoint,
-        archive=os.path.expanduser(table.take("archive", _path, os.path.join(archives, _file_name(name)))),
+        archive=table.take("archive", _path, os.path.join(archives, _file_name(name))),
         password_command=table.take("password_command", _argv, ()),
         token_command=table.take("token_command", _argv, ()),
         folders=table.take("folders", _patterns, ()),
@@ -239,7 +239,7 @@ def _word(value: Any) -> str:
 
 
 def _path(value: Any) -> str:
-    return _word(value)
+    return os.path.expanduser(_word(value))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -1,0 +1,78 @@
+"""config.example.toml is true: it loads, and it shows exactly the keys that mailmove accepts."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailmove import config
+from mailmove.errors import UsageError
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+
+def everything() -> str:
+    """The example with its optional lines in force."""
+    return re.sub(r"^#(?=[\w\"\[])", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+
+
+def tables(found: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+    """Every table that holds keys, with its path and its keys."""
+    if keys := {key for key, value in found.items() if not isinstance(value, dict)}:
+        yield path, keys
+    for name, value in found.items():
+        if isinstance(value, dict):
+            yield from tables(value, (*path, name))
+
+
+def test_the_example_loads() -> None:
+    loaded = config.load(str(EXAMPLE))
+    assert [account.name for account in loaded.accounts] == ["info@rossi.example", "work"]
+    assert loaded.accounts[0].endpoint.port == 993
+    assert loaded.accounts[1].token_command == ("oauth2-token", "a.rossi@work.example")
+
+
+def test_every_optional_line_is_accepted_as_shown(tmp_path: Path) -> None:
+    shown = tmp_path / "config.toml"
+    shown.write_text(everything())
+    first = config.load(str(shown)).accounts[0]
+    assert first.password_command == ("pass", "show", "mail/rossi")
+    assert first.folders == ("INBOX", r"\Sent", "Projects/*")
+    assert first.quota == 2 * 1024**3
+    assert first.endpoint.ca_file == str(Path("~/.config/mailmove/ca.pem").expanduser())
+
+
+def test_optional_lines_show_the_defaults(tmp_path: Path) -> None:
+    """Where a line says what holds when it is left out, it must be what holds when it is left out."""
+    shown = tmp_path / "config.toml"
+    shown.write_text(everything())
+    as_shown, left_out = config.load(str(shown)), config.load(str(EXAMPLE))
+    assert as_shown.archives == left_out.archives
+    for name in ("host", "port", "user", "security", "timeout"):
+        assert getattr(as_shown.accounts[0].endpoint, name) == getattr(left_out.accounts[0].endpoint, name), name
+    assert as_shown.accounts[0].archive == left_out.accounts[0].archive
+
+
+def test_every_accepted_key_is_shown(tmp_path: Path) -> None:
+    """An unknown key is answered with the list of those allowed: the example shows each of them, and no other."""
+    text = everything()
+    shown: dict[tuple[str, ...], set[str]] = {}
+    allowed: dict[tuple[str, ...], set[str]] = {}
+    for path, keys in tables(tomllib.loads(text)):
+        kind = ("account", "*", *path[2:]) if path else ()
+        shown.setdefault(kind, {"account"} if not path else set()).update(keys)
+        header = r"^\[" + r"\.".join(f'"?{re.escape(name)}"?' for name in path) + r"\]\n"
+        begins = re.search(header, text, re.MULTILINE)
+        where = begins.end() if path and begins else 0
+        wrong = tmp_path / "wrong.toml"
+        wrong.write_text(text[:where] + "zzzzzz = 1\n" + text[where:])
+        with pytest.raises(UsageError, match="unknown key 'zzzzzz'") as caught:
+            config.load(str(wrong))
+        allowed[kind] = set(re.findall(r"\w+", caught.value.next_step.removeprefix("Allowed here:")))
+    assert shown == allowed
+    assert len(shown) >= 2
