@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kit import Mailbox, Program
 from tests.servers.dovecot import Dovecot, Unavailable
+from tests.servers.model import Store
 from tests.servers.pymap import Pymap
+from tests.servers.scripted import Scripted
 
 _users = itertools.count(1)
 
@@ -45,6 +47,20 @@ def anywhere(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
     server = Pymap(user)
     yield Mailbox("pymap", server.host, server.imap, user)
     server.stop()
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Scripted]]:
+    """Starts servers that misbehave as told; see :mod:`tests.servers.scripted`."""
+    servers: list[Scripted] = []
+
+    def start(script: str = "", store: Store | None = None, *, tls: str = "none") -> Scripted:
+        servers.append(Scripted(script, store, tls=tls))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
 
 
 @pytest.fixture
