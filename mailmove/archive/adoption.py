@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailmove.archive import durable, names, proof, records
-from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
-from mailmove.archive.records import MessageId
 from mailmove.archive.store import META, Archive
 from mailmove.model import Listed
 from mailmove.safe import visible
@@ -33,7 +31,8 @@ def adopt(
 ) -> Adopted:
     """Record message files that have no record, each re-hashed; ``listing`` adds what only the server knows.
 
-    A file that is not what its name says was never whole: it goes to ``.mailmove/aside``.
+    A file that is not what its name says was never whole: it goes to ``.mailmove/aside``. A file that is recorded in
+    another folder stays as it is: somebody moved or copied it here, and its UID means nothing in this folder.
     """
     lines: list[records.Message] = []
     aside: list[str] = []
@@ -46,6 +45,8 @@ def adopt(
                     durable.flush(fd)
                 finally:
                     os.close(fd)
+            if archive.index.elsewhere(folder.wire, base, sha256):
+                continue
             if octets == base.octets and sha256.hex().startswith(base.digest):
                 lines.append(_record(folder, base, sha256, names.split(name)[1], listing.get(base.uid)))
             else:
@@ -72,31 +73,6 @@ def set_aside(archive: Archive, directory: int, name: str) -> str:
     return os.path.join(META, ASIDE, new)
 
 
-def find_moved(archive: Archive, missing: Iterable[Stored]) -> dict[MessageId, str]:
-    """Where mail programs have moved message files to: found by base, or by size and hash under a name of their own.
-
-    Returns the path of each that was found, relative to the archive.
-    """
-    by_base = {str(stored.base): stored for stored in missing}
-    by_octets: dict[int, list[Stored]] = {}
-    for stored in by_base.values():
-        by_octets.setdefault(stored.base.octets, []).append(stored)
-    found: dict[MessageId, str] = {}
-    for folder in archive.manifest.folders if by_base else ():
-        for part in ("cur", "new"):
-            for name in archive.listing(folder, part):
-                text = names.split(name)[0]
-                if text in by_base:
-                    candidates = [by_base[text]]
-                elif names.parse_base(text) is None:
-                    candidates = []
-                else:
-                    continue
-                if hit := _same(archive, folder, part, name, candidates, by_octets):
-                    found.setdefault(hit.id, os.path.join(folder.path, part, name))
-    return found
-
-
 def change_flags(
     archive: Archive, folder: FolderDir, changes: Mapping[Base, tuple[frozenset[str], frozenset[str]]]
 ) -> None:
@@ -114,29 +90,6 @@ def change_flags(
             for name, new in renames:
                 os.rename(name, new, src_dir_fd=directory, dst_dir_fd=directory)
             durable.flush(directory)
-
-
-def _same(
-    archive: Archive,
-    folder: FolderDir,
-    part: str,
-    name: str,
-    candidates: list[Stored],
-    by_octets: Mapping[int, list[Stored]],
-) -> Stored | None:
-    try:
-        with archive.opened(folder, part) as directory:
-            fd = durable.open_file(name, directory)
-            try:
-                candidates = candidates or by_octets.get(os.fstat(fd).st_size, [])
-                if not candidates:
-                    return None
-                octets, sha256 = proof.digest_of(fd)
-            finally:
-                os.close(fd)
-    except OSError:
-        return None  # not a message file: it proves nothing
-    return next((c for c in candidates if (octets, sha256) == (c.base.octets, c.sha256)), None)
 
 
 def _record(folder: FolderDir, base: Base, sha256: bytes, letters: str, listed: Listed | None) -> records.Message:

@@ -105,14 +105,21 @@ class Index:
         """How far the journal was read."""
         return Position(int(self._meta("offset") or 0), int(self._meta("crc") or 0))
 
-    def apply(self, lines: Iterable[Record], position: Position, headers_of: HeadersOf) -> None:
-        """Take in records of the journal, up to ``position``, in one transaction."""
-        with self._lock:
-            self._apply(lines, position, headers_of)
+    def apply(self, lines: Iterable[Record], start: Position, end: Position, headers_of: HeadersOf) -> bool:
+        """Take in the records of the journal from ``start`` to ``end``, in one transaction.
 
-    def _apply(self, lines: Iterable[Record], position: Position, headers_of: HeadersOf) -> None:
+        False, and nothing is taken in, when another process has read on from ``start`` meanwhile: catch up from
+        :attr:`position` then.
+        """
+        with self._lock:
+            return self._apply(lines, start, end, headers_of)
+
+    def _apply(self, lines: Iterable[Record], start: Position, end: Position, headers_of: HeadersOf) -> bool:
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            if self.position != start:
+                self._db.execute("ROLLBACK")
+                return False
             batch: list[records.Message] = []
             for line in lines:
                 if isinstance(line, records.Message):
@@ -122,13 +129,14 @@ class Index:
                     batch = []
                     self._other(line)
             self._messages(batch, headers_of)
-            self._set_meta("offset", position.offset)
-            self._set_meta("crc", position.crc)
+            self._set_meta("offset", end.offset)
+            self._set_meta("crc", end.crc)
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
             self._folders = {}
             raise
+        return True
 
     def known(self, wire: bytes, uidvalidity: int) -> dict[int, Known]:
         """What is archived of a folder, by UID."""
@@ -141,14 +149,16 @@ class Index:
                 uid: Known(arrival, size, self._flags(flags), bool(gone)) for uid, arrival, size, flags, gone in rows
             }
 
-    def bases(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, str]]:
-        """UID and base of every message file that a folder should have, superseded ones included."""
+    def bases(self, wire: bytes, uidvalidity: int) -> Iterator[str]:
+        """The base of every message file that a folder should have, superseded ones included."""
         with self._lock:
-            yield from self._db.execute(
-                "SELECT uid, arrival || '.V' || ? || 'U' || uid || ',S=' || octets || ',H='"
+            rows = self._db.execute(
+                "SELECT arrival || '.V' || ? || 'U' || uid || ',S=' || octets || ',H='"
                 " || lower(substr(hex(sha256), 1, 32)) FROM message WHERE folder = ?",
                 (uidvalidity, self._folder(wire, uidvalidity)),
             )
+            for (base,) in rows:
+                yield base
 
     def stored(self, wire: bytes, uidvalidity: int) -> Iterator[Stored]:
         """The same in full."""
@@ -186,6 +196,11 @@ class Index:
     def with_object(self, object_id: str, size: int | None) -> list[Stored]:
         """Messages that the server says have the same body, with the same announced size."""
         return self._find("m.object_id = ? AND m.size IS ?", object_id, size)
+
+    def elsewhere(self, wire: bytes, base: Base, sha256: bytes) -> bool:
+        """Whether a message of just this base is recorded in another folder; UIDVALIDITYs of folders may be equal."""
+        where = "m.sha256 = ? AND m.uid = ? AND m.arrival = ? AND f.uidvalidity = ? AND f.wire <> ?"
+        return bool(self._find(where, sha256, base.uid, base.arrival, base.uidvalidity, wire))
 
     def complete(self, wire: bytes, uidvalidity: int) -> records.Complete | None:
         """The state in which everything of a folder was archived, if that was so at the last look."""

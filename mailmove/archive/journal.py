@@ -114,8 +114,8 @@ class Journal:
                 durable.flush(self._fd)
         self._end = Position(offset, crc)
 
-    def append(self, records: Iterable[Record]) -> Position:
-        """Add records and wait until they are on disk; returns the position behind them.
+    def append(self, records: Iterable[Record]) -> tuple[Position, Position]:
+        """Add records and wait until they are on disk; returns the positions before and behind them.
 
         :raises ArchiveError: when the disk did not take them; then none of them counts.
         """
@@ -132,7 +132,7 @@ class Journal:
                 pass  # the unfinished line is cut off when the journal is next opened
             raise durable.failure(f"writing {self._shown}", error) from error
         self._end = Position(before.offset + len(data), zlib.crc32(data, before.crc))
-        return self._end
+        return before, self._end
 
     def close(self) -> None:
         """Let go of the file."""

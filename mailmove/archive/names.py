@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 SEPARATORS = (":", ";")  # before "2,": the second where a file system does not take the first
+TEMPORARY = re.compile(r"mailmove-([0-9a-f]{8})-\d+", re.ASCII)  # a message in tmp, and the run that is writing it
 
 _BASE = re.compile(r"(-?\d{1,12})\.V(\d{1,10})U(\d{1,10}),S=(\d{1,15}),H=([0-9a-f]{32})", re.ASCII)
 _INFO = re.compile(r"[:;]2,")
@@ -50,6 +51,11 @@ def split(name: str) -> tuple[str, str]:
 def join(base: str, separator: str, letters: str) -> str:
     """The file name of a base with these flag letters."""
     return f"{base}{separator}2,{letters}"
+
+
+def temporary(token: str, number: int) -> str:
+    """The name in ``tmp`` of a message that is being written by the run of this token, eight hex digits."""
+    return f"mailmove-{token}-{number}"
 
 
 @lru_cache(maxsize=4096)

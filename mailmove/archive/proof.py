@@ -16,8 +16,11 @@ from mailmove.archive.store import Archive
 
 _PIECE = 1 << 20
 
+Inode = tuple[int, int]  # device and number
+Digest = tuple[int, bytes]  # octets and SHA-256
 
-def digest_of(fd: int) -> tuple[int, bytes]:
+
+def digest_of(fd: int) -> Digest:
     """Octets and SHA-256 of an open file, from its beginning.
 
     :raises OSError: when it cannot be read to its end.
@@ -99,15 +102,22 @@ MISSING = "its file is missing"
 ALTERED = "its file was altered"
 
 
-def prove_all(archive: Archive, folder: FolderDir, wanted: Iterable[Stored]) -> Iterator[Verdict]:
-    """Re-hash message files of one folder now, listing its directory once; a file with several names is read once."""
+def prove_all(
+    archive: Archive, folder: FolderDir, wanted: Iterable[Stored], read: dict[Inode, Digest] | None = None
+) -> Iterator[Verdict]:
+    """Re-hash message files of one folder now, listing its directory once.
+
+    A file with several names is read once; with the same ``read`` for several folders, once for all of them.
+    """
+    seen = {} if read is None else read
     by_base = {str(stored.base): stored for stored in wanted}
+    if not by_base:
+        return
     files: dict[str, str] = {}
-    for name in archive.listing(folder) if by_base else ():
+    for name in archive.listing(folder):
         base = names.split(name)[0]
         if base in by_base:
             files[base] = name
-    seen: dict[tuple[int, int], tuple[int, bytes]] = {}
     with archive.opened(folder) as directory:
         for base, stored in by_base.items():
             found = files.get(base)
@@ -122,7 +132,7 @@ def prove_all(archive: Archive, folder: FolderDir, wanted: Iterable[Stored]) -> 
                 yield Verdict(stored, found, "" if digest == (stored.base.octets, stored.sha256) else ALTERED)
 
 
-def _digest_once(directory: int, name: str, seen: dict[tuple[int, int], tuple[int, bytes]]) -> tuple[int, bytes]:
+def _digest_once(directory: int, name: str, seen: dict[Inode, Digest]) -> Digest:
     fd = durable.open_file(name, directory)
     try:
         status = os.fstat(fd)

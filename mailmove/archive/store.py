@@ -30,7 +30,7 @@ class Survey:
     ``foreign``: names that are not mailmove's.
     """
 
-    missing: frozenset[int]
+    missing: frozenset[Base]
     unrecorded: tuple[tuple[Base, str], ...]
     foreign: tuple[str, ...]
 
@@ -130,9 +130,10 @@ class Archive:
         lines = list(lines)
         if not lines:
             return
-        position = self.journal.append(lines)
+        start, end = self.journal.append(lines)
         found = found or {}
-        self.index.apply(lines, position, lambda line: found.get(line.sha256) or self._headers_of(line))
+        if not self.index.apply(lines, start, end, lambda line: found.get(line.sha256) or self._headers_of(line)):
+            self._catch_up(self.index)
 
     def prepare(self, folders: Iterable[tuple[bytes, bytes | None, int]]) -> None:
         """See to it that each (wire name, delimiter, UIDVALIDITY) has its directory, durably.
@@ -170,12 +171,14 @@ class Archive:
         """List a folder's directory and hold it against the record."""
         present = {hash(names.split(name)[0]) for name in self.listing(folder)}  # hashes: names would cost memory
         missing = []
-        for uid, base in self.index.bases(folder.wire, folder.uidvalidity):
-            key = hash(base)
+        for text in self.index.bases(folder.wire, folder.uidvalidity):
+            key = hash(text)
             if key in present:
                 present.discard(key)
             else:
-                missing.append(uid)
+                base = names.parse_base(text)
+                assert base is not None, text
+                missing.append(base)
         unrecorded: dict[Base, str] = {}
         foreign: list[str] = []
         for name in self.listing(folder) if present else ():
@@ -260,14 +263,19 @@ class Archive:
         return opened
 
     def _catch_up(self, opened: index.Index) -> None:
+        while not self._read_on(opened):
+            pass  # another process is catching up as well
+
+    def _read_on(self, opened: index.Index) -> bool:
+        start = end = opened.position
         lines: list[records.Record] = []
-        for line, behind in self.journal.read(opened.position):
+        for line, end in self.journal.read(start):
             lines.append(line)
             if len(lines) >= _CATCH_UP:
-                opened.apply(lines, behind, self._headers_of)
-                lines = []
-        if lines:
-            opened.apply(lines, behind, self._headers_of)
+                if not opened.apply(lines, start, end, self._headers_of):
+                    return False
+                start, lines = end, []
+        return not lines or opened.apply(lines, start, end, self._headers_of)
 
     def _finish_moves(self) -> None:
         """Move what is archived of retired UIDVALIDITYs aside, which a crash may have prevented."""

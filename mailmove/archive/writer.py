@@ -10,7 +10,6 @@ import errno
 import hashlib
 import itertools
 import os
-import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -32,7 +31,6 @@ BATCH_OCTETS = 32 << 20
 BATCH_FILES = 1000
 BATCH_FOLDERS = 100  # each keeps two descriptors open
 
-_MINE = re.compile(r"mailmove-([0-9a-f]{8})-\d+")
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINKS = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 
@@ -162,7 +160,7 @@ class Writer:
         self._folder = opened = _OpenFolder(self._archive.root, folder)
         with durable.explained(f"cleaning up in {opened.shown}"):
             for name in os.listdir(opened.tmp):
-                mine = _MINE.fullmatch(name)
+                mine = names.TEMPORARY.fullmatch(name)
                 if mine and mine[1] != self._token:
                     os.unlink(name, dir_fd=opened.tmp)
         self._batch.folders += 1
@@ -314,7 +312,7 @@ class Writer:
             return
 
     def _temporary(self) -> str:
-        return f"mailmove-{self._token}-{next(self._numbers)}"
+        return names.temporary(self._token, next(self._numbers))
 
     def _leave(self) -> None:
         if self._folder is not None:

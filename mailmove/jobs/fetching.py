@@ -70,6 +70,18 @@ class Opened:
             self._wire = wire
         return wire
 
+    def listing(self) -> list[Listed]:
+        """Every message of the folder, listed once without interruption.
+
+        :raises FolderChanged, CommandRefused: as :meth:`wire`.
+        """
+        while True:
+            try:
+                wire = self.wire()
+                return list(scan.listing(wire)) if self.selected.exists else []
+            except (Disconnected, Throttled) as error:
+                self._session.failed(error)
+
     def progressed(self) -> None:
         """A message came through: the connection is worth its retries."""
         self._session.progressed()

@@ -6,20 +6,21 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 
 from mailmove.archive import records
-from mailmove.archive.adoption import adopt, change_flags, find_moved, set_aside
+from mailmove.archive.adoption import adopt, change_flags, set_aside
 from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
 from mailmove.archive.proof import prove_all
 from mailmove.archive.store import Archive
+from mailmove.archive.strays import find_moved
 from mailmove.archive.writer import Writer
-from mailmove.errors import CommandRefused, Disconnected, Throttled
+from mailmove.errors import CommandRefused
 from mailmove.jobs.fetching import Fetched, FolderChanged, Opened, fetch
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.jobs.results import FolderResult
 from mailmove.model import Folder, Listed
 from mailmove.plan import sync
-from mailmove.server import internaldate, scan
+from mailmove.server import internaldate
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
@@ -51,7 +52,7 @@ class FolderExport:
         """
         opened = Opened(self._session, folder)
         try:
-            listing = self._listing(opened)
+            listing = opened.listing()
             yield Expect(-expected.messages, -expected.octets)
             if opened.selected.uids_sticky:
                 yield from self._by_uid(opened, listing, outcome)
@@ -61,14 +62,6 @@ class FolderExport:
             outcome.fail(f"{error.command} refused: {error.status} {error.text}")
         except FolderChanged:
             outcome.fail("its UIDVALIDITY changed while it was being exported; run export again")
-
-    def _listing(self, opened: Opened) -> list[Listed]:
-        while True:
-            try:
-                wire = opened.wire()
-                return list(scan.listing(wire)) if opened.selected.exists else []
-            except (Disconnected, Throttled) as error:
-                self._session.failed(error)
 
     def _by_uid(self, opened: Opened, listing: list[Listed], outcome: FolderResult) -> Work:
         """The ordinary way: a message is identified by UIDVALIDITY and UID."""
@@ -147,14 +140,15 @@ class FolderExport:
                     f"({plural(len(left), 'message')}) is kept in a directory of its own"
                 )
 
-    def _missing(self, where: FolderDir, missing: frozenset[int], outcome: FolderResult) -> frozenset[int]:
+    def _missing(self, where: FolderDir, missing: frozenset[Base], outcome: FolderResult) -> frozenset[int]:
         """Archived UIDs whose file is nowhere in the archive; one that a mail program moved is still there."""
         if not missing:
-            return missing
-        lost = self._archive.index.current(where.wire, where.uidvalidity, missing)
+            return frozenset()
+        current = self._archive.index.current(where.wire, where.uidvalidity)
+        lost = {uid: stored for uid, stored in current.items() if stored.base in missing}
         moved = find_moved(self._archive, lost.values())
         if moved:
-            outcome.notes.append(f"{plural(len(moved), 'message')} found in other folders of the archive")
+            outcome.notes.append(f"{plural(len(moved), 'message')} found where a mail program put them")
         return frozenset(lost.keys() - {found.uid for found in moved})
 
     def _altered(self, where: FolderDir) -> dict[int, str]:
