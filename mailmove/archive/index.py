@@ -18,7 +18,7 @@ from mailmove.archive.journal import Position
 from mailmove.archive.names import Base
 from mailmove.archive.records import MessageId, Record
 
-SCHEMA = 1
+SCHEMA = 2
 _MAX_CACHE_KB = 4096
 
 _TABLES = """
@@ -29,19 +29,26 @@ CREATE TABLE folder (
     UNIQUE (wire, uidvalidity));
 CREATE TABLE message (
     id INTEGER PRIMARY KEY, folder INTEGER NOT NULL, uid INTEGER NOT NULL, current INTEGER NOT NULL DEFAULT 1,
-    gone TEXT, arrival INTEGER NOT NULL, size INTEGER, octets INTEGER NOT NULL, sha256 BLOB NOT NULL,
+    gone TEXT, arrival INTEGER NOT NULL, internaldate TEXT, size INTEGER, octets INTEGER NOT NULL, sha256 BLOB NOT NULL,
     flags TEXT NOT NULL, verified TEXT NOT NULL, object_id TEXT,
     message_id BLOB, date BLOB, from_ BLOB, to_ BLOB, cc BLOB, subject BLOB, list_id BLOB);
 CREATE UNIQUE INDEX message_uid ON message (folder, uid) WHERE current;
 CREATE INDEX message_body ON message (sha256);
 CREATE INDEX message_object ON message (object_id) WHERE object_id IS NOT NULL;
 CREATE TABLE trouble (folder INTEGER, uid INTEGER, why TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
+CREATE TABLE restoring (
+    login TEXT, folder BLOB, uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (login, folder)) WITHOUT ROWID;
+CREATE TABLE restored (
+    login TEXT, folder BLOB, uidvalidity INTEGER, uid INTEGER, at TEXT NOT NULL,
+    source_folder BLOB NOT NULL, source_uidvalidity INTEGER NOT NULL, source_uid INTEGER NOT NULL,
+    PRIMARY KEY (login, folder, uidvalidity, uid)) WITHOUT ROWID;
 CREATE TABLE run (id INTEGER PRIMARY KEY, command TEXT NOT NULL, at TEXT NOT NULL, exit INTEGER NOT NULL);
 """
 
 _INSERT = (
-    "INSERT INTO message (folder, uid, arrival, size, octets, sha256, flags, verified, object_id,"
-    " message_id, date, from_, to_, cc, subject, list_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO message (folder, uid, arrival, internaldate, size, octets, sha256, flags, verified, object_id,"
+    " message_id, date, from_, to_, cc, subject, list_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 _QUERY = 500  # parameters of one query
 
@@ -215,6 +222,24 @@ class Index:
         rows = self._db.execute("SELECT uid, why FROM trouble WHERE folder = ?", (self._folder(wire, uidvalidity),))
         return dict(rows.fetchall())
 
+    def restoring(self, wire: bytes, login: str | None = None) -> records.Restoring | None:
+        """The restore into a folder that was begun and not ended."""
+        row = self._db.execute(
+            "SELECT uidvalidity, uidnext, at FROM restoring WHERE folder = ? AND login = ?", (wire, login or "")
+        ).fetchone()
+        return records.Restoring(wire, row[0], row[1], row[2], login) if row else None
+
+    def restored(self, wire: bytes, uidvalidity: int, login: str | None = None) -> dict[int, records.Restored]:
+        """Messages on the server that a restore put there, by UID: each one's age counts from ``at``."""
+        rows = self._db.execute(
+            "SELECT uid, at, source_folder, source_uidvalidity, source_uid FROM restored"
+            " WHERE folder = ? AND uidvalidity = ? AND login = ?",
+            (wire, uidvalidity, login or ""),
+        )
+        return {
+            uid: records.Restored(wire, uidvalidity, uid, at, MessageId(*source), login) for uid, at, *source in rows
+        }
+
     def count(self) -> tuple[int, int]:
         """Messages in the archive and the sum of their octets."""
         row = self._db.execute("SELECT count(*), coalesce(sum(octets), 0) FROM message").fetchone()
@@ -237,6 +262,7 @@ class Index:
                     self._folder(line.folder, line.uidvalidity),
                     line.uid,
                     line.arrival,
+                    line.internaldate,
                     line.size,
                     line.octets,
                     sha256,
@@ -263,11 +289,12 @@ class Index:
         # The same UID with another body or arrival is another file: the one of before stays, no longer as this UID.
         self._db.executemany(
             "UPDATE message SET current = 0 WHERE folder = ? AND uid = ? AND current AND (sha256 <> ? OR arrival <> ?)",
-            [(row[0], row[1], row[5], row[2]) for row in rows],
+            [(row[0], row[1], row[6], row[2]) for row in rows],
         )
         self._db.executemany(
             _INSERT + " ON CONFLICT (folder, uid) WHERE current DO UPDATE SET size = excluded.size,"
-            " flags = excluded.flags, verified = excluded.verified, object_id = excluded.object_id, gone = NULL",
+            " internaldate = coalesce(excluded.internaldate, internaldate), flags = excluded.flags,"
+            " verified = excluded.verified, object_id = excluded.object_id, gone = NULL",
             rows,
         )
 
@@ -294,6 +321,16 @@ class Index:
         elif isinstance(line, records.Trouble):
             folder = self._folder(line.folder, line.uidvalidity)
             execute("INSERT OR REPLACE INTO trouble VALUES (?, ?, ?)", (folder, line.uid, line.why))
+        elif isinstance(line, records.Restoring):
+            key = (line.login or "", line.folder)
+            if line.uidnext is None:
+                execute("DELETE FROM restoring WHERE login = ? AND folder = ?", key)
+            else:
+                values = (*key, line.uidvalidity, line.uidnext, line.at)
+                execute("INSERT OR REPLACE INTO restoring VALUES (?, ?, ?, ?, ?)", values)
+        elif isinstance(line, records.Restored):
+            row = (line.login or "", line.folder, line.uidvalidity, line.uid, line.at, *line.source)
+            execute("INSERT OR REPLACE INTO restored VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         elif isinstance(line, records.Run):
             execute("INSERT INTO run (command, at, exit) VALUES (?, ?, ?)", (line.command, line.at, line.exit))
 

@@ -12,6 +12,7 @@ from mailmove.archive import durable, layout
 from mailmove.archive.names import SEPARATORS
 from mailmove.archive.records import wire_octets, wire_text
 from mailmove.errors import ArchiveError
+from mailmove.model import Folder
 from mailmove.safe import visible
 
 NAME = "archive.toml"
@@ -22,7 +23,8 @@ FORMAT = 1
 class FolderDir:
     """One folder in one UIDVALIDITY, and its directory relative to the archive.
 
-    ``retired``: the folder has another UIDVALIDITY by now.
+    ``retired``: the folder has another UIDVALIDITY by now. ``special_use`` is what it was for (RFC 6154), as
+    ``\\sent``: a restore to another account finds its counterpart by that.
     """
 
     wire: bytes
@@ -30,6 +32,7 @@ class FolderDir:
     uidvalidity: int
     path: str
     retired: bool = False
+    special_use: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +48,30 @@ class Manifest:
         """The directory of a folder in this UIDVALIDITY."""
         return next((f for f in self.folders if f.wire == wire and f.uidvalidity == uidvalidity), None)
 
-    def with_folder(self, wire: bytes, delimiter: bytes | None, uidvalidity: int) -> Manifest:
-        """Add a folder that has no directory in this UIDVALIDITY yet.
+    def with_folder(self, folder: Folder, uidvalidity: int) -> Manifest:
+        """Add a folder, or its special use, if that is news; otherwise this very manifest.
 
         Where it had another UIDVALIDITY, the folder's own directory becomes the new one's, and the old one's moves to
         a sibling, ``INBOX (UIDVALIDITY 1700000000)``.
         """
-        wanted = layout.directory(wire, delimiter)
         folders = list(self.folders)
+        known = self.find(folder.wire, uidvalidity)
+        if known is not None:
+            if folder.special_use in (None, known.special_use):
+                return self
+            folders[folders.index(known)] = replace(known, special_use=folder.special_use)
+            return replace(self, folders=tuple(folders))
+        wanted = layout.directory(folder.wire, folder.delimiter)
         taken = [f.path for f in folders]
-        old = next((f for f in folders if f.wire == wire and not f.retired), None)
+        old = next((f for f in folders if f.wire == folder.wire and not f.retired), None)
         if old is None:
             path = layout.unused(wanted, taken)
         else:
             path = old.path
             sibling = layout.unused(f"{path} (UIDVALIDITY {old.uidvalidity})", taken)
             folders[folders.index(old)] = replace(old, path=sibling, retired=True)
-        return replace(self, folders=(*folders, FolderDir(wire, delimiter, uidvalidity, path)))
+        new = FolderDir(folder.wire, folder.delimiter, uidvalidity, path, special_use=folder.special_use)
+        return replace(self, folders=(*folders, new))
 
 
 def load(directory: int, shown: str) -> Manifest:
@@ -122,6 +132,8 @@ def save(manifest: Manifest, directory: int) -> None:
         table.add("uidvalidity", folder.uidvalidity)
         if folder.retired:
             table.add("retired", True)
+        if folder.special_use:
+            table.add("special_use", folder.special_use)
         tables.append(table)
     if manifest.folders:
         document.add("folder", tables)
@@ -144,6 +156,7 @@ def _read_folders(tables: Any) -> Iterator[FolderDir]:
             uidvalidity,
             path,
             table.get("retired") is True,
+            _text(table["special_use"]) if "special_use" in table else None,
         )
 
 

@@ -91,6 +91,33 @@ class Trouble(NamedTuple):
     why: str
 
 
+class Restoring(NamedTuple):
+    """Messages are about to be put back into a folder: what arrives there from ``uidnext`` on may be they.
+
+    ``uidnext`` None: that is over, and every one of them has its :class:`Restored`. ``login`` names the account where
+    it is not the archive's own.
+    """
+
+    folder: bytes
+    uidvalidity: int
+    uidnext: int | None
+    at: str
+    login: str | None = None
+
+
+class Restored(NamedTuple):
+    """The message ``uid`` of a folder on the server is the archived message ``source``, put back: its age counts from
+    ``at``. ``login`` names the account where it is not the archive's own.
+    """
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    at: str
+    source: MessageId
+    login: str | None = None
+
+
 class Run(NamedTuple):
     """A command was carried out on this archive."""
 
@@ -106,7 +133,7 @@ class Unknown(NamedTuple):
     line: dict[str, Any]
 
 
-Record = Message | Flags | Gone | Present | Complete | Trouble | Run | Unknown
+Record = Message | Flags | Gone | Present | Complete | Trouble | Restoring | Restored | Run | Unknown
 
 _KINDS: dict[str, Any] = {
     "message": Message,
@@ -115,6 +142,8 @@ _KINDS: dict[str, Any] = {
     "present": Present,
     "complete": Complete,
     "trouble": Trouble,
+    "restoring": Restoring,
+    "restored": Restored,
     "run": Run,
 }
 _NAMES = {shape: kind for kind, shape in _KINDS.items()}
@@ -189,9 +218,14 @@ def _ranges(uids: frozenset[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in uid_ranges(uids))
 
 
-_WRITERS: dict[str, Callable[[Any], Any]] = {"folder": wire_text, "uids": _ranges}
+_WRITERS: dict[str, Callable[[Any], Any]] = {
+    "folder": wire_text,
+    "uids": _ranges,
+    "source": lambda source: [wire_text(source.folder), source.uidvalidity, source.uid],
+}
 _READERS: dict[str, Callable[[Any], Any]] = {
     "folder": wire_octets,
     "uids": lambda text: frozenset(parse_uid_set(text)),
     "flags": tuple,
+    "source": lambda values: MessageId(wire_octets(values[0]), *values[1:]),
 }

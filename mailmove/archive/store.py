@@ -16,6 +16,7 @@ from mailmove.archive.manifest import FolderDir
 from mailmove.archive.memory import Memory
 from mailmove.archive.names import Base
 from mailmove.errors import ArchiveError, RefusedError
+from mailmove.model import Folder
 from mailmove.safe import visible
 
 META = ".mailmove"
@@ -135,15 +136,14 @@ class Archive:
         if not self.index.apply(lines, start, end, lambda line: found.get(line.sha256) or self._headers_of(line)):
             self._catch_up(self.index)
 
-    def prepare(self, folders: Iterable[tuple[bytes, bytes | None, int]]) -> None:
-        """See to it that each (wire name, delimiter, UIDVALIDITY) has its directory, durably.
+    def prepare(self, folders: Iterable[tuple[Folder, int]]) -> None:
+        """See to it that each folder in its UIDVALIDITY has its directory, durably.
 
         Where a folder's UIDVALIDITY changed, what is archived of the old one moves to a sibling directory.
         """
         wanted = self.manifest
-        for wire, delimiter, uidvalidity in folders:
-            if wanted.find(wire, uidvalidity) is None:
-                wanted = wanted.with_folder(wire, delimiter, uidvalidity)
+        for folder, uidvalidity in folders:
+            wanted = wanted.with_folder(folder, uidvalidity)
         if wanted is not self.manifest:
             with durable.explained(f"writing {self.path}/{META}/{manifest.NAME}"):
                 manifest.save(wanted, self._meta)

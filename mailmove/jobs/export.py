@@ -68,9 +68,7 @@ def _folders(
 ) -> Generator[Progress, None, None]:
     """Go through the folders; one that fails does not stop the others."""
     archive.prepare(
-        (view.folder.wire, view.folder.delimiter, view.status.uidvalidity)
-        for view in views
-        if view.status is not None and view.status.uidvalidity
+        (view.folder, view.status.uidvalidity) for view in views if view.status is not None and view.status.uidvalidity
     )
     changed = []
     for view in views:

@@ -67,7 +67,7 @@ class FolderExport:
         """The ordinary way: a message is identified by UIDVALIDITY and UID."""
         archive, selected, wire = self._archive, opened.selected, opened.folder.wire
         self._retire(opened.folder, selected.uidvalidity, outcome)
-        archive.prepare([(wire, opened.folder.delimiter, selected.uidvalidity)])
+        archive.prepare([(opened.folder, selected.uidvalidity)])
         where = archive.folder(wire, selected.uidvalidity)
         self._writer.enter(where)
         survey = archive.survey(where)
@@ -108,7 +108,7 @@ class FolderExport:
         Each body counts as often as the folder holds it: two equal messages are two.
         """
         archive, folder = self._archive, opened.folder
-        archive.prepare([(folder.wire, folder.delimiter, 0)])
+        archive.prepare([(folder, 0)])
         where = archive.folder(folder.wire, 0)
         self._writer.enter(where)
         outcome.listed = len(listing)
