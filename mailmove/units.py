@@ -55,7 +55,7 @@ class Age:
     def cutoff(self, now: datetime) -> datetime:
         """The aware UTC instant before which mail is old enough, for an aware ``now``."""
         if self.on:
-            return datetime.combine(self.on, time()).astimezone().astimezone(UTC)
+            return _earliest(datetime.combine(self.on, time()))
         if self.days:
             return now.astimezone(UTC) - timedelta(days=self.days)
         local = now.astimezone()
@@ -63,7 +63,12 @@ class Age:
         year, month = divmod(month, 12)
         day = min(local.day, calendar.monthrange(year, month + 1)[1])
         wall = datetime(year, month + 1, day, local.hour, local.minute, local.second, local.microsecond)
-        return wall.astimezone().astimezone(UTC)
+        return _earliest(wall)
+
+
+def _earliest(wall: datetime) -> datetime:
+    """The UTC instant of a local time; the earlier one where the clocks change and there are two, or none."""
+    return min(wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 _AGE = re.compile(r"(\d+)\s*(d|w|mo|y)")
