@@ -49,6 +49,11 @@ class Mailbox:
         """The account as a one-off URL; needs ``--tls none``."""
         return f"imap://{self.user}@{self.host}:{self.port}"
 
+    def table(self, name: str, *more: str) -> str:
+        """The account's table for ``config.toml``; ``more`` are further lines of it."""
+        lines = (f'host = "{self.host}"', f"port = {self.port}", f'user = "{self.user}"', 'tls = "none"', *more)
+        return f'[account."{name}"]\n' + "\n".join(lines) + "\n"
+
     def client(self) -> IMAPClient:
         """A logged-in session of a client that is not ours."""
         client = IMAPClient(self.host, self.port, ssl=False, timeout=20)
@@ -146,6 +151,24 @@ class Program:
     def command(self, *arguments: object) -> list[str]:
         """The command line as a list, for a test that starts the process itself."""
         return [sys.executable, "-m", "mailmove", *map(str, arguments)]
+
+    def install(self, directory: Path) -> Path:
+        """Make the executable that pip would make, for whatever runs the program with an environment of its own."""
+        script = directory / "mailmove"
+        checkout = str(Path(__file__).parent.parent)
+        script.write_text(
+            f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {checkout!r})\n"
+            "from mailmove.__main__ import main\nmain()\n"
+        )
+        script.chmod(0o755)
+        return script
+
+    def configure(self, text: str) -> Path:
+        """Write the configuration where the program looks for it."""
+        path = self.home / ".config" / "mailmove" / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
 
     def __call__(
         self, *arguments: object, env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120

@@ -245,6 +245,11 @@ class Index:
         row = self._db.execute("SELECT count(*), coalesce(sum(octets), 0) FROM message").fetchone()
         return int(row[0]), int(row[1])
 
+    def last_run(self, command: str) -> tuple[str, int] | None:
+        """When a command last ran to its end, as the journal writes times, and its exit code."""
+        row = self._db.execute("SELECT at, exit FROM run WHERE command = ? ORDER BY id DESC", (command,)).fetchone()
+        return (str(row[0]), int(row[1])) if row else None
+
     def _find(self, where: str, *values: object) -> list[Stored]:
         rows = self._db.execute(
             "SELECT f.wire, f.uidvalidity, m.uid, m.arrival, m.octets, m.sha256, m.flags FROM message m"

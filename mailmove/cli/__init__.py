@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mailmove import __version__
+from mailmove.cli import account, options
 from mailmove.cli.export import export
 from mailmove.errors import Exit, MailmoveError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(export)
+app.add_typer(account.app, name="account")
 
 
 @app.callback(invoke_without_command=True)
@@ -34,7 +36,26 @@ def main(
         print(f"mailmove {__version__}")
         raise typer.Exit(Exit.DONE)
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        raise typer.Exit(_next_step())
+
+
+def _next_step() -> int:
+    """``mailmove`` alone: how things stand, without asking any server, and what to do next."""
+    from mailmove.report import overview as report
+    from mailmove.report import words
+
+    setup = options.setup()
+    if not setup.config.accounts:
+        print(f"There is no account yet in {words.path(setup.config.path)}.\n{options.NO_ACCOUNT}")
+        print("Just to see it at work on sample mail: mailmove demo")
+        return Exit.DONE
+    from mailmove.cli.looking import look
+    from mailmove.cli.running import conclude
+
+    outcomes = look(setup, setup.select(None))
+    exit_code = conclude(outcomes)
+    print("\n".join(report.next_step([outcome.result for outcome in outcomes if outcome.result is not None])))
+    return exit_code
 
 
 def run() -> None:

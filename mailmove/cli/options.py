@@ -23,7 +23,10 @@ Accounts = Annotated[
 ]
 ConfigFile = Annotated[str | None, typer.Option("-c", "--config", metavar="FILE", help="The configuration file.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.")]
-Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice: the protocol as well.")]
+Verbose = Annotated[
+    int,
+    typer.Option("-v", "--verbose", count=True, show_default=False, help="Say more; twice: the protocol as well."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N", help="How many accounts at the same time.")]
 CaFile = Annotated[

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mailmove import credentials
 from mailmove.archive.memory import Memory
-from mailmove.archive.store import Archive
+from mailmove.archive.store import Archive, exists
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.config import Account
@@ -80,6 +80,14 @@ class Work:
         """A login at the account's server, connecting when first used."""
         assert self._secret is not None, "run(..., login=True) comes first"
         return Session(self.account.endpoint, self._secret, self.cancel)
+
+    @property
+    def has_archive(self) -> bool:
+        """Whether there is an archive, or there was one on this machine, which must not be taken for none.
+
+        :raises ArchiveError: when something else is in its place.
+        """
+        return exists(self.place.archive) or bool(self._memory.recall(self.account.endpoint.login))
 
     def archive(self, *, writable: bool, new: bool = False) -> Archive:
         """The archive; with ``writable`` it is locked, and made if the account never had one.

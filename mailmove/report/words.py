@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from datetime import timedelta
 
 from mailmove.safe import visible
 from mailmove.units import uid_ranges
@@ -25,6 +26,17 @@ def duration(seconds: float) -> str:
     if minutes < 100:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def ago(age: timedelta) -> str:
+    """``just now``, ``12 minutes ago``, ``5 hours ago``, ``3 days ago``."""
+    minutes = max(0, int(age.total_seconds())) // 60
+    if minutes < 2:
+        return "just now"
+    if minutes < 100:
+        return f"{minutes} minutes ago"
+    hours = minutes // 60
+    return f"{hours} hours ago" if hours < 48 else f"{hours // 24} days ago"
 
 
 def uids(numbers: Iterable[int]) -> str:

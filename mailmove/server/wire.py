@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 
 from mailmove.cancel import Cancel
@@ -54,6 +55,11 @@ class Wire:
     def can(self, capability: str) -> bool:
         """Whether the server announced this capability."""
         return capability.upper() in self.capabilities
+
+    @property
+    def encryption(self) -> str | None:
+        """The protocol that protects the connection, such as ``TLSv1.3``; None: it is in the clear."""
+        return self._connection.sock.version() if isinstance(self._connection.sock, ssl.SSLSocket) else None
 
     def close(self) -> None:
         """Say goodbye without waiting for an answer."""

@@ -1,0 +1,21 @@
+"""A look at accounts and their archives that asks no server."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import nullcontext
+
+from mailmove.cli.options import Place, Setup
+from mailmove.cli.running import Outcome, Work, run
+from mailmove.jobs.overview import Overview, overview
+from mailmove.jobs.progress import Progress
+
+
+def look(setup: Setup, places: Sequence[Place]) -> list[Outcome[Overview]]:
+    """What this machine knows of each account."""
+    return run(setup, places, _start, login=False)
+
+
+def _start(work: Work) -> Generator[Progress, None, Overview]:
+    with work.archive(writable=False) if work.has_archive else nullcontext() as archive:
+        return (yield from overview(work.account, archive))

@@ -1,0 +1,79 @@
+"""Running this program again as cron runs it: no terminal, no desktop session, next to no environment."""
+
+from __future__ import annotations
+
+import getpass
+import json as jsonlib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+# What tells mailmove where its files are; a crontab that is to use the same files must say the same.
+_PLACES = ("MAILMOVE_CONFIG", "MAILMOVE_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
+
+
+def options(accounts: Sequence[str] | None, *, config: str | None, tls: str | None, ca_file: str | None) -> list[str]:
+    """Accounts and options as words that mean the same in any directory."""
+    given = {
+        "--config": config and os.path.abspath(config),
+        "--tls": tls,
+        "--ca-file": ca_file and os.path.abspath(ca_file),
+    }
+    return [*(accounts or ()), *(word for name, value in given.items() if value for word in (name, value))]
+
+
+def test(common: Sequence[str], *, jobs: int, json: bool, quiet: bool, verbose: int) -> int:
+    """Run ``account test`` as cron would and print what it says, and the crontab when it went well.
+
+    Returns its exit code.
+    """
+    more = ["--jobs", str(jobs), *["--json"] * json, *["--quiet"] * quiet, *["--verbose"] * verbose]
+    done = _run(["account", "test", *common, *more])
+    sys.stderr.write(done.stderr)
+    if json and done.stdout:
+        document = jsonlib.loads(done.stdout)
+        print(jsonlib.dumps({**document, "unattended": True, "crontab": crontab(common)}, indent=1))
+        return done.returncode
+    sys.stdout.write(done.stdout)
+    if done.returncode == 0 and not quiet:
+        print("It works without a terminal and without your environment. To have cron do it every night: crontab -e")
+        print("\n".join(f"  {line}" for line in crontab(common)))
+    return done.returncode
+
+
+def crontab(common: Sequence[str]) -> list[str]:
+    """The lines of a crontab that exports and prunes every night; prune proves each message it deletes by itself."""
+
+    def command(*words: str) -> str:
+        return shlex.join([*program(), *words, *common]).replace("%", r"\%")  # a bare % would end it (crontab(5))
+
+    places = [f"{name}={value}" for name, value in _places().items()]
+    return [*places, f"17 3 * * * {command('export', '-q')}; {command('prune', '-q', '--yes')}"]
+
+
+def program() -> list[str]:
+    """The command that runs this program from anywhere: its script, or the interpreter with the package."""
+    script = os.path.abspath(sys.argv[0])
+    return [sys.executable, "-m", "mailmove"] if script.endswith(".py") else [script]
+
+
+def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run mailmove in the home directory and with the variables that cron sets, and in a session of its own."""
+    home = os.path.expanduser("~")
+    given = {"HOME": home, "LOGNAME": getpass.getuser(), "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        [*program(), *arguments],
+        env={**given, **_places()},
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+
+
+def _places() -> dict[str, str]:
+    return {name: os.path.abspath(os.environ[name]) for name in _PLACES if os.environ.get(name)}

@@ -1,0 +1,56 @@
+"""Account test: log in and look around, as the other commands will; nothing is changed, nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from mailmove.errors import Exit
+from mailmove.jobs.progress import Progress
+from mailmove.model import Endpoint, QuotaRoot
+from mailmove.server import ident, quota
+from mailmove.server.folders import Seen, look
+from mailmove.server.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class LoginTest:
+    """What a login found. ``encryption`` is None for a connection in the clear, ``quota`` where none is told."""
+
+    account: str
+    endpoint: Endpoint
+    encryption: str | None
+    software: str
+    capabilities: frozenset[str]
+    folders: tuple[Seen, ...]
+    quota: tuple[QuotaRoot, ...] | None
+
+    @property
+    def unopened(self) -> list[Seen]:
+        """Folders that hold messages which the server does not let us count."""
+        return [seen for seen in self.folders if seen.folder.selectable and seen.status is None]
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of this account."""
+        return Exit.PARTIAL if self.unopened else Exit.DONE
+
+
+def login_test(account: str, session: Session) -> Generator[Progress, None, LoginTest]:
+    """Test one account.
+
+    :raises MailmoveError: of :mod:`mailmove.server`, when the login does not come about.
+    """
+    yield from ()
+    wire = session.wire
+    folders = tuple(look(wire))
+    roots = quota.roots(wire, (seen.folder for seen in folders if seen.folder.selectable))
+    return LoginTest(
+        account,
+        session.endpoint,
+        wire.encryption,
+        ident.software(wire),
+        wire.capabilities,
+        folders,
+        None if roots is None else tuple(roots),
+    )

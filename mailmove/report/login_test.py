@@ -1,0 +1,131 @@
+"""What a test login found, in words and in JSON."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from mailmove.jobs.login_test import LoginTest
+from mailmove.model import Resource, Security
+from mailmove.safe import visible
+from mailmove.server.folders import Seen
+from mailmove.units import format_size, plural
+
+
+class Ability(NamedTuple):
+    """What it means that a server has any of these capabilities, and what that it has none."""
+
+    capabilities: tuple[str, ...]
+    given: str
+    missing: str
+
+
+ABILITIES = (
+    Ability(("UIDPLUS",), "prune can delete exactly what it lists", "prune refuses to delete here"),
+    Ability(("QUOTA",), "it tells how full it is", "it does not tell how full it is"),
+    Ability(("LIST-STATUS",), "one question shows what is new", "one question for each folder shows what is new"),
+    Ability(
+        ("CONDSTORE", "QRESYNC"), "changed flags are noticed at once", "changed flags are noticed with export --flags"
+    ),
+    Ability(("SPECIAL-USE",), "it marks Sent, Drafts, Trash, Junk", "it does not mark Sent, Drafts, Trash, Junk"),
+    Ability(
+        ("OBJECTID", "X-GM-EXT-1"),
+        "a message in several folders is fetched once",
+        "a message in several folders is fetched for each, stored once",
+    ),
+)
+
+
+def text(result: LoginTest) -> Iterator[str]:
+    """Where and as whom, what is there, what the server can, and the next step."""
+    endpoint = result.endpoint
+    yield f"{visible(result.account)}: the login works."
+    protection = result.encryption or "not encrypted"
+    if endpoint.security is Security.STARTTLS:
+        protection += " by STARTTLS"
+    server = f"{visible(endpoint.host)}:{endpoint.port}, {protection}"
+    yield f"  server    {server}, {visible(result.software, 60)}" if result.software else f"  server    {server}"
+    yield f"  user      {visible(endpoint.user)}"
+    quotas = list(_quotas(result))
+    for line in quotas or ["the server tells none"]:
+        yield f"  quota     {line}"
+    yield from _folders(result)
+    yield "What the server can:"
+    for ability in ABILITIES:
+        has = next((name for name in ability.capabilities if name in result.capabilities), None)
+        name = has or ability.capabilities[0]
+        yield f"  {'yes' if has else 'no '}  {name:<12} {ability.given if has else ability.missing}"
+    yield from problems(result)
+    yield f"Next: mailmove export {shlex.quote(visible(result.account))}"
+
+
+def problems(result: LoginTest) -> Iterator[str]:
+    """Folders that cannot be looked into."""
+    for seen in result.unopened:
+        yield f"{visible(result.account)}: {seen.folder.shown} cannot be opened: {visible(seen.problem)}"
+
+
+def as_json(result: LoginTest) -> dict[str, Any]:
+    """One account."""
+    return {
+        "account": result.account,
+        "exit": int(result.exit),
+        "server": {"host": result.endpoint.host, "port": result.endpoint.port, "software": result.software},
+        "user": result.endpoint.user,
+        "encryption": result.encryption,
+        "capabilities": sorted(result.capabilities),
+        "folders": [
+            {
+                "name": seen.folder.name,
+                "special_use": seen.folder.special_use,
+                "namespace": seen.folder.namespace.value,
+                "selectable": seen.folder.selectable,
+                "messages": seen.status.messages if seen.status else None,
+                "octets": seen.status.size if seen.status else None,
+                "problem": seen.problem or None,
+            }
+            for seen in result.folders
+        ],
+        "quota": None
+        if result.quota is None
+        else [
+            {
+                "root": root.name,
+                "resources": [{"name": r.name, "usage": r.usage, "limit": r.limit} for r in root.resources],
+            }
+            for root in result.quota
+        ],
+    }
+
+
+def _quotas(result: LoginTest) -> Iterator[str]:
+    roots = result.quota or ()
+    for root in roots:
+        for resource in root.resources:
+            of = f" ({visible(root.name)})" if len(roots) > 1 else ""
+            yield f"{_used(resource)}{of}"
+
+
+def _used(resource: Resource) -> str:
+    if resource.name == "STORAGE":
+        return f"{format_size(resource.usage)} of {format_size(resource.limit)}"
+    name = "messages" if resource.name == "MESSAGE" else visible(resource.name)
+    return f"{resource.usage:,} of {resource.limit:,} {name}"
+
+
+def _folders(result: LoginTest) -> Iterator[str]:
+    shown = [seen for seen in result.folders if seen.status is not None]
+    shown.sort(key=lambda seen: (seen.folder.name != "INBOX", seen.folder.name.casefold()))
+    total = sum(seen.status.messages for seen in shown if seen.status)
+    yield f"  folders   {len(shown):,} with {plural(total, 'message')}"
+    width = max((len(seen.folder.shown) for seen in shown), default=0)
+    for seen in shown:
+        yield f"    {seen.folder.shown:<{width}}  {_status(seen)}".rstrip()
+
+
+def _status(seen: Seen) -> str:
+    assert seen.status is not None
+    size = "" if seen.status.size is None else f"  {format_size(seen.status.size):>8}"
+    use = f"  {seen.folder.special_use}" if seen.folder.special_use else ""
+    return f"{seen.status.messages:>7,}{size}{use}"

@@ -1,0 +1,69 @@
+"""Accounts and their archives as this machine knows them, in words and in JSON; and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mailmove.jobs.overview import LastExport, Overview
+from mailmove.model import Security
+from mailmove.report import words
+from mailmove.safe import visible
+from mailmove.units import format_size, plural, timestamp
+
+PROTECTION = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "not encrypted"}
+
+
+def text(result: Overview) -> Iterator[str]:
+    """One account: where it is, where its archive is, what that holds and since when."""
+    account, endpoint = result.account, result.account.endpoint
+    yield visible(account.name)
+    yield f"  server    {visible(endpoint.host)}:{endpoint.port}, {PROTECTION[endpoint.security]}"
+    if endpoint.user != account.name:
+        yield f"  user      {visible(endpoint.user)}"
+    yield f"  archive   {words.path(account.archive)}"
+    yield f"            {_holds(result)}"
+
+
+def problems(_: Overview) -> Iterable[str]:
+    """None: an archive that cannot be read is an error."""
+    return ()
+
+
+def as_json(result: Overview) -> dict[str, Any]:
+    """One account."""
+    account, last = result.account, result.last
+    return {
+        "account": account.name,
+        "exit": int(result.exit),
+        "server": {"host": account.endpoint.host, "port": account.endpoint.port},
+        "user": account.endpoint.user,
+        "security": account.endpoint.security.value,
+        "archive": account.archive,
+        "messages": result.messages,
+        "octets": result.octets,
+        "last_export": {"at": timestamp(last.at), "exit": int(last.exit)} if last else None,
+    }
+
+
+def next_step(results: Iterable[Overview]) -> Iterator[str]:
+    """A line for each account, then the command to run next."""
+    due = False
+    for result in results:
+        yield f"{visible(result.account.name)}: {_holds(result)}"
+        due = due or result.last is None or bool(result.last.exit)
+    yield f"Next: mailmove export     {'bring every message home' if due else 'bring home what is new'}"
+
+
+def _holds(result: Overview) -> str:
+    if result.messages is None or result.octets is None:
+        return "no archive yet"
+    held = f"{plural(result.messages, 'message')} ({format_size(result.octets)})"
+    return f"{held}, {_exported(result.last)}"
+
+
+def _exported(last: LastExport | None) -> str:
+    if last is None:
+        return "no export has come to its end yet"
+    incomplete = "" if not last.exit else f", incomplete (exit {int(last.exit)})"
+    return f"last export {words.ago(last.ago)}{incomplete}"
