@@ -7,12 +7,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mailmove.errors import UsageError
-from mailmove.model import Endpoint, Security
+from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
 from mailmove.safe import visible
 from mailmove.units import parse_size
 
@@ -66,16 +66,8 @@ class Config:
         endpoint = parse_url(url)
         for account in self.accounts:
             if account.endpoint.login == endpoint.login:
-                return Account(
-                    account.name,
-                    endpoint,
-                    account.archive,
-                    account.password_command,
-                    account.token_command,
-                    account.folders,
-                    account.exclude,
-                    account.quota,
-                )
+                known = account.endpoint
+                return replace(account, endpoint=replace(known, port=endpoint.port, security=endpoint.security))
         name = endpoint.user if "@" in endpoint.user else endpoint.login
         return Account(name, endpoint, os.path.join(self.archives, _file_name(name)))
 
@@ -116,9 +108,7 @@ def secured(endpoint: Endpoint, tls: str | None, ca_file: str | None) -> Endpoin
             f"{visible(endpoint.host)}: without encryption mailmove only talks to this machine itself",
             "Use imaps:// (TLS from the start) or imap:// (STARTTLS).",
         )
-    return Endpoint(
-        endpoint.host, endpoint.port, endpoint.user, security, ca_file or endpoint.ca_file, endpoint.timeout
-    )
+    return replace(endpoint, security=security, ca_file=ca_file or endpoint.ca_file)
 
 
 def load(path: str) -> Config:
@@ -158,7 +148,8 @@ def _account(name: str, table: _Table, archives: str) -> Account:
         user=table.take("user", _word, name),
         security=security,
         ca_file=table.take("ca_file", _path, None),
-        timeout=table.take("timeout", _seconds, 60.0),
+        timeout=table.take("timeout", _timeout, TIMEOUT),
+        retry_waits=table.take("retry_waits", _waits, RETRY_WAITS),
     )
     secured(endpoint, None, None)
     account = Account(
@@ -254,9 +245,21 @@ def _port(value: Any) -> int:
     return value
 
 
+def _timeout(value: Any) -> float:
+    if not (seconds := _seconds(value)):
+        raise ValueError("must not be 0")
+    return seconds
+
+
+def _waits(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) > 20:
+        raise TypeError("must be a list of at most 20 numbers of seconds, as in [0, 2, 5]")
+    return tuple(map(_seconds, value))
+
+
 def _seconds(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 < value <= 3600:
-        raise ValueError("must be a number of seconds from 1 to 3600")
+    if type(value) not in (int, float) or not 0 <= value <= 3600:
+        raise ValueError("must be seconds, a number up to 3600")
     return float(value)
 
 

@@ -11,6 +11,9 @@ from mailmove.safe import visible
 
 SPECIAL_USE = ("\\all", "\\archive", "\\drafts", "\\flagged", "\\important", "\\junk", "\\sent", "\\trash")
 
+TIMEOUT = 60.0
+RETRY_WAITS = (0.0, 2.0, 5.0, 15.0, 30.0)
+
 
 class Security(Enum):
     """How the connection is protected."""
@@ -22,14 +25,19 @@ class Security(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and as whom to log in. ``timeout`` is in seconds of silence."""
+    """Where and as whom to log in, and how patiently.
+
+    ``timeout`` is in seconds of silence; ``retry_waits`` are the seconds before each new connection after one that was
+    lost, as long as nothing is achieved in between.
+    """
 
     host: str
     port: int
     user: str
     security: Security = Security.TLS
     ca_file: str | None = None
-    timeout: float = 60.0
+    timeout: float = TIMEOUT
+    retry_waits: tuple[float, ...] = RETRY_WAITS
 
     @property
     def login(self) -> str:

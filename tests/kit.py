@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from imapclient import IMAPClient
 
@@ -117,6 +117,19 @@ def archived(directory: Path) -> dict[str, Counter[str]]:
     return held
 
 
+class Server(Protocol):
+    """Where an account is."""
+
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def user(self) -> str: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Done:
     """What a run of the program came to."""
@@ -147,6 +160,35 @@ class Program:
             "TZ": "Europe/Rome",
             "COLUMNS": "100",
         }
+
+    def elsewhere(self, name: str) -> Program:
+        """The same program with another home, below this one."""
+        home = self.home / name
+        home.mkdir(mode=0o700)
+        return Program(home)
+
+    def account(self, server: Server, *, name: str = "box", timeout: float = 20, **keys: object) -> Path:
+        """Configure an account at this server that gives up soon, beside those configured before.
+
+        Returns the directory of its archive. Other keys are those of the configuration.
+        """
+        archive = self.home / name
+        words = {
+            "host": server.host,
+            "port": server.port,
+            "user": server.user,
+            "tls": "none",
+            "archive": str(archive),
+            "timeout": timeout,
+            "retry_waits": [0, 0, 0],
+            **keys,
+        }
+        config = self.home / "config.toml"
+        with config.open("a") as file:
+            file.write(f"[account.{name}]\n")
+            file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in words.items())
+        self.env["MAILMOVE_CONFIG"] = str(config)
+        return archive
 
     def command(self, *arguments: object) -> list[str]:
         """The command line as a list, for a test that starts the process itself."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-from dataclasses import dataclass
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Disconnected, Throttled, Unreachable
@@ -15,21 +14,13 @@ from mailmove.server.wire import Wire
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often to reconnect without any progress between, and how long to wait before each time, in seconds."""
-
-    waits: tuple[float, ...] = (0.0, 2.0, 5.0, 15.0, 30.0)
-
-
 class Session:
     """A login at one server; :attr:`wire` is a live connection, made when first asked for."""
 
-    def __init__(self, endpoint: Endpoint, secret: Secret, cancel: Cancel, retry: Retry | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, secret: Secret, cancel: Cancel) -> None:
         self.endpoint = endpoint
         self.cancel = cancel
         self._secret = secret
-        self._retry = retry or Retry()
         self._failures = 0
         self._known_good = False
         self._wire: Wire | None = None
@@ -66,9 +57,10 @@ class Session:
         """
         log.info("%s", error)
         first_try = not self._known_good and not isinstance(error, Disconnected | Throttled)
-        if first_try or self._failures >= len(self._retry.waits):
+        waits = self.endpoint.retry_waits
+        if first_try or self._failures >= len(waits):
             raise error  # a wrong host name does not get better by waiting
-        wait = self._retry.waits[self._failures] * random.uniform(0.75, 1.25)
+        wait = waits[self._failures] * random.uniform(0.75, 1.25)
         if isinstance(error, Throttled):
             wait = max(wait, error.wait)
         self._failures += 1

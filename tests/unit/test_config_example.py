@@ -53,7 +53,7 @@ def test_optional_lines_show_the_defaults(tmp_path: Path) -> None:
     shown.write_text(everything())
     as_shown, left_out = config.load(str(shown)), config.load(str(EXAMPLE))
     assert as_shown.archives == left_out.archives
-    for name in ("host", "port", "user", "security", "timeout"):
+    for name in ("host", "port", "user", "security", "timeout", "retry_waits"):
         assert getattr(as_shown.accounts[0].endpoint, name) == getattr(left_out.accounts[0].endpoint, name), name
     assert as_shown.accounts[0].archive == left_out.accounts[0].archive
 
