@@ -6,6 +6,7 @@ in the state directory, never on the archive's disk.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -18,7 +19,7 @@ from mailmove.archive.journal import Position
 from mailmove.archive.names import Base
 from mailmove.archive.records import MessageId, Record
 
-SCHEMA = 2
+SCHEMA = 3
 _MAX_CACHE_KB = 4096
 
 _TABLES = """
@@ -43,7 +44,12 @@ CREATE TABLE restored (
     login TEXT, folder BLOB, uidvalidity INTEGER, uid INTEGER, at TEXT NOT NULL,
     source_folder BLOB NOT NULL, source_uidvalidity INTEGER NOT NULL, source_uid INTEGER NOT NULL,
     PRIMARY KEY (login, folder, uidvalidity, uid)) WITHOUT ROWID;
-CREATE TABLE run (id INTEGER PRIMARY KEY, command TEXT NOT NULL, at TEXT NOT NULL, exit INTEGER NOT NULL);
+CREATE TABLE run (
+    number INTEGER PRIMARY KEY, command TEXT NOT NULL, at TEXT NOT NULL, exit INTEGER NOT NULL, summary TEXT NOT NULL,
+    id TEXT);
+CREATE TABLE deletion (
+    number INTEGER PRIMARY KEY, run TEXT NOT NULL, folder INTEGER NOT NULL, begun TEXT NOT NULL, done TEXT);
+CREATE INDEX deletion_run ON deletion (run);
 """
 
 _INSERT = (
@@ -71,6 +77,21 @@ class Stored(NamedTuple):
     base: Base
     sha256: bytes
     flags: frozenset[str]
+
+
+class Deletion(NamedTuple):
+    """Messages of one folder that a run deleted on the server; ``done``: what became of them, None while unknown."""
+
+    begun: records.PruneBegun
+    done: records.PruneDone | None
+
+    @classmethod
+    def read(cls, begun: str, done: str | None) -> Deletion:
+        """From the JSON of the two records."""
+        first = records.from_json(json.loads(begun))
+        second = records.from_json(json.loads(done)) if done is not None else None
+        assert isinstance(first, records.PruneBegun) and isinstance(second, records.PruneDone | None)
+        return cls(first, second)
 
 
 class Index:
@@ -240,6 +261,24 @@ class Index:
             uid: records.Restored(wire, uidvalidity, uid, at, MessageId(*source), login) for uid, at, *source in rows
         }
 
+    def runs(self) -> list[records.Run]:
+        """Every command that was carried out on this archive, in order."""
+        rows = self._db.execute("SELECT command, at, exit, summary, id FROM run ORDER BY number").fetchall()
+        return [records.Run(command, at, code, json.loads(summary), name) for command, at, code, summary, name in rows]
+
+    def deletions(self, run: str | None = None) -> list[Deletion]:
+        """What runs, or this one, deleted on the server or began to, in order; one for each folder of a run."""
+        rows = self._db.execute(
+            f"SELECT begun, done FROM deletion {'WHERE run = ?' if run is not None else ''} ORDER BY number",
+            () if run is None else (run,),
+        ).fetchall()
+        return [Deletion.read(begun, done) for begun, done in rows]
+
+    def unfinished(self) -> list[Deletion]:
+        """Deletions that were begun, and whose end nobody has recorded."""
+        rows = self._db.execute("SELECT begun FROM deletion WHERE done IS NULL ORDER BY number").fetchall()
+        return [Deletion.read(begun, None) for (begun,) in rows]
+
     def count(self) -> tuple[int, int]:
         """Messages in the archive and the sum of their octets."""
         row = self._db.execute("SELECT count(*), coalesce(sum(octets), 0) FROM message").fetchone()
@@ -336,8 +375,22 @@ class Index:
         elif isinstance(line, records.Restored):
             row = (line.login or "", line.folder, line.uidvalidity, line.uid, line.at, *line.source)
             execute("INSERT OR REPLACE INTO restored VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        elif isinstance(line, records.PruneBegun):
+            folder = self._folder(line.folder, line.uidvalidity)
+            execute(
+                "INSERT INTO deletion (run, folder, begun) VALUES (?, ?, ?)", (line.run, folder, records.to_json(line))
+            )
+        elif isinstance(line, records.PruneDone):
+            folder = self._folder(line.folder, line.uidvalidity)
+            execute(
+                "UPDATE deletion SET done = ? WHERE run = ? AND folder = ?", (records.to_json(line), line.run, folder)
+            )
+            self._other(records.Gone(line.folder, line.uidvalidity, line.uids, line.at))
         elif isinstance(line, records.Run):
-            execute("INSERT INTO run (command, at, exit) VALUES (?, ?, ?)", (line.command, line.at, line.exit))
+            execute(
+                "INSERT INTO run (command, at, exit, summary, id) VALUES (?, ?, ?, ?, ?)",
+                (line.command, line.at, line.exit, json.dumps(line.summary), line.id),
+            )
 
     def _folder(self, wire: bytes, uidvalidity: int) -> int:
         number = self._folders.get((wire, uidvalidity))

@@ -118,13 +118,44 @@ class Restored(NamedTuple):
     login: str | None = None
 
 
+class PruneBegun(NamedTuple):
+    r"""A run is about to delete messages of a folder on the server: durable before the first STORE.
+
+    ``run`` names the run; ``proof`` is ``sha256`` when each file was re-hashed in that run, else ``none``; ``answer``
+    is what was answered to the question. Of ``uids``, those in ``marked`` had ``\Deleted`` before, so that the mark is
+    not ours, and those in ``unarchived`` are in no archive.
+    """
+
+    run: str
+    at: str
+    folder: bytes
+    uidvalidity: int
+    uids: frozenset[int]
+    marked: frozenset[int]
+    unarchived: frozenset[int]
+    proof: str
+    answer: str
+
+
+class PruneDone(NamedTuple):
+    """What became of a :class:`PruneBegun`, by a second look: ``uids`` are gone from the server, ``left`` are not."""
+
+    run: str
+    at: str
+    folder: bytes
+    uidvalidity: int
+    uids: frozenset[int]
+    left: frozenset[int]
+
+
 class Run(NamedTuple):
-    """A command was carried out on this archive."""
+    """A command was carried out on this archive; ``id`` names a run that deleted something, for history and restore."""
 
     command: str
     at: str
     exit: int
     summary: dict[str, int]
+    id: str | None = None
 
 
 class Unknown(NamedTuple):
@@ -133,7 +164,20 @@ class Unknown(NamedTuple):
     line: dict[str, Any]
 
 
-Record = Message | Flags | Gone | Present | Complete | Trouble | Restoring | Restored | Run | Unknown
+Record = (
+    Message
+    | Flags
+    | Gone
+    | Present
+    | Complete
+    | Trouble
+    | Restoring
+    | Restored
+    | PruneBegun
+    | PruneDone
+    | Run
+    | Unknown
+)
 
 _KINDS: dict[str, Any] = {
     "message": Message,
@@ -144,10 +188,12 @@ _KINDS: dict[str, Any] = {
     "trouble": Trouble,
     "restoring": Restoring,
     "restored": Restored,
+    "prune": PruneBegun,
+    "pruned": PruneDone,
     "run": Run,
 }
 _NAMES = {shape: kind for kind, shape in _KINDS.items()}
-_OPTIONAL = {"internaldate", "size", "uidnext", "highestmodseq"}
+_OPTIONAL = {"internaldate", "size", "uidnext", "highestmodseq", "id"}
 
 
 def to_json(record: Record) -> str:
@@ -218,14 +264,15 @@ def _ranges(uids: frozenset[int]) -> str:
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in uid_ranges(uids))
 
 
+_UID_SETS = ("uids", "marked", "unarchived", "left")
 _WRITERS: dict[str, Callable[[Any], Any]] = {
     "folder": wire_text,
-    "uids": _ranges,
+    **dict.fromkeys(_UID_SETS, _ranges),
     "source": lambda source: [wire_text(source.folder), source.uidvalidity, source.uid],
 }
 _READERS: dict[str, Callable[[Any], Any]] = {
     "folder": wire_octets,
-    "uids": lambda text: frozenset(parse_uid_set(text)),
+    **dict.fromkeys(_UID_SETS, lambda text: frozenset(parse_uid_set(text))),
     "flags": tuple,
     "source": lambda values: MessageId(wire_octets(values[0]), *values[1:]),
 }
