@@ -14,6 +14,7 @@ from tests.servers.dovecot import Dovecot, Unavailable
 from tests.servers.model import Store
 from tests.servers.pymap import Pymap
 from tests.servers.scripted import Scripted
+from tests.servers.web import Web
 
 _users = itertools.count(1)
 
@@ -69,3 +70,11 @@ def mailmove(tmp_path: Path) -> Program:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     return Program(home)
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """An https server on loopback."""
+    server = Web()
+    yield server
+    server.stop()
