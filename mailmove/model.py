@@ -172,8 +172,11 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class QuotaRoot:
-    """A quota root and what it limits; ``folders`` are wire names that answered with this root, as far as asked."""
+    """A quota root and what it limits; ``folders`` are wire names that answered with this root, as far as asked.
+
+    No resources: it limits nothing. None: what the server told of them cannot be understood.
+    """
 
     name: str
-    resources: tuple[Resource, ...]
+    resources: tuple[Resource, ...] | None
     folders: frozenset[bytes] = frozenset()

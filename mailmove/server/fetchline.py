@@ -93,12 +93,17 @@ _PREFIX = {"emailid": "E", "gmail": "G"}
 """Marks whose name for a body an object id is, so that no two kinds can be equal."""
 
 
+def items(segments: Segments) -> dict[str, Value]:
+    """The items of a FETCH response of any shape, by their names in upper case; none for any other response."""
+    if not _FETCH.match(segments[0]):
+        return {}
+    values = parse(segments)
+    return pairs(values[3] if len(values) > 3 else None)
+
+
 def _read(segments: Segments) -> Told | None:
     """One FETCH response of any shape, item by item."""
-    if not _FETCH.match(segments[0]):
-        return None
-    values = parse(segments)
-    told = pairs(values[3] if len(values) > 3 else None)
+    told = items(segments)
     uid = number(told.get("UID"), MAX_UID)
     flags = told.get("FLAGS")
     if not uid or not isinstance(flags, list) or not told.keys() & {"RFC822.SIZE", "INTERNALDATE"}:
@@ -109,7 +114,7 @@ def _read(segments: Segments) -> Told | None:
         uid,
         to_seconds(date) if date is not None else None,
         number(told.get("RFC822.SIZE")),
-        flag_set(b" ".join(flag for flag in flags if isinstance(flag, bytes))),
+        flags_of(flags),
         _object_id(told),
     )
     return Told(listed, date)
@@ -120,6 +125,11 @@ def flag_set(text: bytes) -> frozenset[str]:
     r"""The flags and keywords of a FLAGS list, as sent; ``\Recent`` is a matter of sessions and is left out."""
     words = text.decode("utf-8", "replace").split()
     return frozenset(word for word in words if word.lower() != "\\recent")
+
+
+def flags_of(words: Value) -> frozenset[str]:
+    """The same of a list that was taken apart already."""
+    return flag_set(b" ".join(word for word in words or () if isinstance(word, bytes)))
 
 
 def _object_id(told: dict[str, Value]) -> str | None:

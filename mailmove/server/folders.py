@@ -155,7 +155,7 @@ def _gather(answers: Iterable[Segments], folders: dict[bytes, Folder], statuses:
             match parse(segments):
                 case [_, _, bytes(name), list(values)]:
                     if read := _read_status(values):
-                        statuses[_canonical(name)] = read
+                        statuses[canonical(name)] = read
                 case _:
                     pass
 
@@ -165,13 +165,13 @@ def _read_list(values: list[Value]) -> Folder | None:
         case [_, _, list(attributes), (bytes() | None) as delimiter, (bytes() | None) as name, *_]:
             words = frozenset(a.decode("ascii", "replace").lower() for a in attributes if isinstance(a, bytes))
             # an unquoted NIL here is a folder that is called NIL (RFC 9051 has no NIL for mailbox)
-            return Folder(_canonical(b"NIL" if name is None else bytes(name)), delimiter or None, words)
+            return Folder(canonical(b"NIL" if name is None else bytes(name)), delimiter or None, words)
         case _:
             return None
 
 
-def _canonical(name: bytes) -> bytes:
-    """INBOX is INBOX in any case (RFC 9051 5.1)."""
+def canonical(name: bytes) -> bytes:
+    """A wire name as it is kept: INBOX is INBOX in any case (RFC 9051 5.1)."""
     return b"INBOX" if name.upper() == b"INBOX" else bytes(name)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from mailmove.errors import CommandRefused
+from mailmove.errors import CommandRefused, Disconnected
 from mailmove.model import Folder, QuotaRoot, Resource
-from mailmove.server.parse import Value, number, parse
+from mailmove.server.folders import canonical
+from mailmove.server.parse import Segments, Value, number, parse
 from mailmove.server.wire import Astring, Wire
 
 STORAGE_UNIT = 1024  # octets
+_BATCH = 100
 
 
 def roots(wire: Wire, folders: Iterable[Folder]) -> list[QuotaRoot] | None:
@@ -19,34 +21,56 @@ def roots(wire: Wire, folders: Iterable[Folder]) -> list[QuotaRoot] | None:
     """
     if not wire.can("QUOTA"):
         return None
-    found: dict[str, tuple[Resource, ...]] = {}
+    found: dict[str, tuple[Resource, ...] | None] = {}
     members: dict[str, set[bytes]] = {}
-    commands = [(b"GETQUOTAROOT", Astring(folder.wire)) for folder in folders if folder.wire.isascii()]
-    for answer in wire.batch(commands):
-        if isinstance(answer, CommandRefused):
-            continue
+    for answer in _ask(wire, folders):
         word = answer[0][2:12].upper()
         if word.startswith(b"QUOTAROOT "):
-            match parse(answer):
+            match _values(answer):
                 case [_, _, bytes(folder), *names]:
                     for name in names:
-                        members.setdefault(_text(name), set()).add(bytes(folder))
+                        members.setdefault(_text(name), set()).add(canonical(folder))
         elif word.startswith(b"QUOTA "):
-            match parse(answer):
+            match _values(answer):
                 case [_, _, name, list(values)]:
-                    found[_text(name)] = tuple(_resources(values))
+                    found[_text(name)] = _resources(values)
     return [
-        QuotaRoot(name, found.get(name, ()), frozenset(members.get(name, ())))
-        for name in dict.fromkeys([*found, *members])
+        QuotaRoot(name, found.get(name), frozenset(members.get(name, ()))) for name in dict.fromkeys([*members, *found])
     ]
 
 
-def _resources(values: list[Value]) -> Iterable[Resource]:
+def _ask(wire: Wire, folders: Iterable[Folder]) -> Iterator[Segments]:
+    commands = [(b"GETQUOTAROOT", Astring(folder.wire)) for folder in folders]
+    plain = [command for command in commands if command[1].isascii()]
+    for start in range(0, len(plain), _BATCH):
+        for answer in wire.batch(plain[start : start + _BATCH]):
+            if not isinstance(answer, CommandRefused):
+                yield answer
+    for command in commands:
+        if not command[1].isascii():  # a literal may have to wait for the server, so it cannot be sent among others
+            try:
+                yield from wire.command(*command)
+            except CommandRefused:
+                continue
+
+
+def _values(answer: Segments) -> list[Value]:
+    """The values of a response; none when it is not IMAP: what a quota is worth no connection hangs on."""
+    try:
+        return parse(answer)
+    except Disconnected:
+        return []
+
+
+def _resources(values: list[Value]) -> tuple[Resource, ...] | None:
+    """What a root limits; None when none of it can be understood, which is not the same as no limit."""
+    understood = []
     for name, usage, limit in zip(values[::3], values[1::3], values[2::3], strict=False):
         used, most = number(usage), number(limit)
         if isinstance(name, bytes) and used is not None and most is not None:
             unit = STORAGE_UNIT if name.upper() == b"STORAGE" else 1
-            yield Resource(name.decode("ascii", "replace").upper(), used * unit, most * unit)
+            understood.append(Resource(name.decode("ascii", "replace").upper(), used * unit, most * unit))
+    return tuple(understood) if understood or not values else None
 
 
 def _text(name: Value) -> str:

@@ -1,13 +1,22 @@
-"""The listing of a folder: one streamed metadata FETCH."""
+"""Metadata of a folder's messages, streamed: the listing, the flags alone, or some header fields."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from mailmove.model import Listed
-from mailmove.server.fetchline import FetchLines
+from mailmove.server.fetchline import MAX_UID, FetchLines, flag_set, flags_of, items
+from mailmove.server.parse import number
 from mailmove.server.wire import Wire
 from mailmove.units import uid_sets
+
+FIELD_OCTETS = 1 << 15  # of the header fields of one message; what is longer is cut by the server
+_MAX_SET = 8000  # octets of one UID set, as for bodies
+
+# How most servers write these responses; any other shape is read item by item.
+_FLAGS = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"]*)\)\)")
+_FIELDS = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) BODY\[HEADER\.FIELDS \([^()]*\)\](?:<0>)? \{\d+\}")
 
 
 def object_item(wire: Wire) -> tuple[bytes, ...]:
@@ -19,12 +28,46 @@ def object_item(wire: Wire) -> tuple[bytes, ...]:
 
 def listing(wire: Wire, uids: Iterable[int] | None = None) -> Iterator[Listed]:
     """Every message of the selected folder, or those of ``uids`` that are still there; each UID once."""
-    items = b" ".join((b"UID", b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS", *object_item(wire)))
+    wanted = b" ".join((b"UID", b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS", *object_item(wire)))
     lines = FetchLines()
     seen: set[int] = set()
     for chosen in ("1:*",) if uids is None else uid_sets(uids):
-        for segments in wire.responses(b"UID FETCH", chosen.encode(), b"(%s)" % items):
+        for segments in wire.responses(b"UID FETCH", chosen.encode(), b"(%s)" % wanted):
             told = lines.read(segments)
             if told is not None and told.listed.uid not in seen:
                 seen.add(told.listed.uid)
                 yield told.listed
+
+
+def flags(wire: Wire) -> dict[int, frozenset[str]]:
+    """UID and flags of every message of the selected folder: who is there, without dates and sizes."""
+    found: dict[int, frozenset[str]] = {}
+    for segments in wire.responses(b"UID FETCH", b"1:*", b"(UID FLAGS)"):
+        matched = _FLAGS.fullmatch(segments[0])
+        if matched:
+            found[int(matched[1])] = flag_set(matched[2])
+            continue
+        told = items(segments)
+        uid = number(told.get("UID"), MAX_UID)
+        if uid and isinstance(told.get("FLAGS"), list):  # without UID another client changed something
+            found[uid] = flags_of(told["FLAGS"])
+    return found
+
+
+def fields(wire: Wire, uids: Iterable[int], names: bytes) -> Iterator[tuple[int, bytes]]:
+    """Header fields of messages of the selected folder: UID, and the fields of these names as they stand there.
+
+    A message that is gone, or that the server tells nothing of, does not come.
+    """
+    item = b"(UID BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>)" % (names, FIELD_OCTETS)
+    for chosen in uid_sets(uids, _MAX_SET):
+        for segments in wire.responses(b"UID FETCH", chosen.encode(), item):
+            matched = _FIELDS.fullmatch(segments[0]) if len(segments) == 3 and segments[2] == b")" else None
+            if matched:
+                yield int(matched[1]), segments[1]
+                continue
+            told = items(segments)
+            uid = number(told.get("UID"), MAX_UID)
+            block = next((value for name, value in told.items() if name.startswith("BODY[HEADER")), None)
+            if uid and isinstance(block, bytes):
+                yield uid, block
