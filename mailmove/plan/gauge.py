@@ -1,0 +1,112 @@
+"""How full an account is: what each quota root counts and limits, as far as anybody says, and which is the tightest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from mailmove.model import QuotaRoot
+
+STORAGE = "STORAGE"
+MESSAGE = "MESSAGE"
+
+
+class Source(Enum):
+    """Who says so."""
+
+    SERVER = "server"
+    CONFIGURED = "configured"
+    """Used is the sum of all sizes, the limit stands in the configuration."""
+    SUM = "sum"
+    """Used is the sum of all sizes, and nobody names a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One resource of one quota root (RFC 9208 5): ``STORAGE`` in octets, ``MESSAGE`` in messages, others as they are.
+
+    ``limit`` is None where there is none or none is known. ``folders`` are the wire names it counts; empty: all.
+    """
+
+    root: str
+    resource: str
+    used: int
+    limit: int | None
+    source: Source
+    folders: frozenset[bytes] = frozenset()
+
+    @property
+    def percent(self) -> float | None:
+        """How full; None without a limit, and for a limit of 0, of which there is no per cent."""
+        return self.after(0)
+
+    @property
+    def frees(self) -> bool:
+        """Whether deleting messages makes it lower by what they are worth."""
+        return self.resource in (STORAGE, MESSAGE)
+
+    def after(self, freed: int) -> float | None:
+        """How full once so much is freed."""
+        return max(0, self.used - freed) * 100 / self.limit if self.limit else None
+
+    def counts(self, wire: bytes) -> bool:
+        """Whether the messages of this folder count here."""
+        return not self.folders or wire in self.folders
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The gauges of an account, never none, and in ``lacking`` why some limit is not known or does not exist.
+
+    ``unlimited``: the server says that there is no limit, which is not the same as saying nothing.
+    """
+
+    gauges: tuple[Gauge, ...]
+    lacking: str = ""
+    unlimited: bool = False
+
+    @property
+    def tightest(self) -> Gauge:
+        """The fullest that pruning can help, else the first."""
+        helped = [gauge for gauge in self.gauges if gauge.frees] or self.gauges
+        return max(helped, key=lambda gauge: -1.0 if gauge.percent is None else gauge.percent)
+
+    def above(self, percent: float) -> list[Gauge]:
+        """The gauges that are fuller than so many per cent."""
+        return [gauge for gauge in self.gauges if gauge.percent is not None and gauge.percent > percent]
+
+    @property
+    def judged(self) -> bool:
+        """Whether it can be said at all how full the account is."""
+        return self.unlimited or any(gauge.percent is not None for gauge in self.gauges)
+
+
+def quota(roots: Sequence[QuotaRoot] | None, total: int, configured: int | None = None) -> Quota:
+    """What is known of an account's quota.
+
+    ``roots`` is None without QUOTA; ``total`` is the sum of all sizes in octets, ``configured`` a limit in octets that
+    stands in wherever the server names none.
+    """
+    found = [
+        Gauge(root.name, resource.name, resource.usage, resource.limit, Source.SERVER, root.folders)
+        for root in roots or ()
+        for resource in root.resources or ()
+    ]
+    storage = [gauge for gauge in found if gauge.resource == STORAGE]
+    lacking = "" if any(gauge.limit for gauge in storage) else _lacking(roots, storage)
+    if not storage or (lacking and configured):
+        source = Source.CONFIGURED if configured else Source.SUM
+        found.insert(0, Gauge("", STORAGE, total, configured, source))
+    unlimited = roots is not None and all(root.resources == () for root in roots)
+    return Quota(tuple(found), lacking, unlimited)
+
+
+def _lacking(roots: Sequence[QuotaRoot] | None, storage: Iterable[Gauge]) -> str:
+    if roots is None:
+        return "the server has no QUOTA extension"
+    if any(root.resources is None for root in roots):
+        return "the server's answer about its quota cannot be understood"
+    if any(storage):
+        return "the server says that the limit is 0"
+    return "the server names no limit for storage"
