@@ -92,7 +92,9 @@ def as_json(result: LoginTest) -> dict[str, Any]:
         else [
             {
                 "root": root.name,
-                "resources": [{"name": r.name, "usage": r.usage, "limit": r.limit} for r in root.resources],
+                "resources": None
+                if root.resources is None
+                else [{"name": r.name, "usage": r.usage, "limit": r.limit} for r in root.resources],
             }
             for root in result.quota
         ],
@@ -102,8 +104,10 @@ def as_json(result: LoginTest) -> dict[str, Any]:
 def _quotas(result: LoginTest) -> Iterator[str]:
     roots = result.quota or ()
     for root in roots:
-        for resource in root.resources:
-            of = f" ({visible(root.name)})" if len(roots) > 1 else ""
+        of = f" ({visible(root.name)})" if len(roots) > 1 else ""
+        if root.resources is None:
+            yield f"the server's answer cannot be understood{of}"
+        for resource in root.resources or ():
             yield f"{_used(resource)}{of}"
 
 

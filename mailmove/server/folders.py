@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mailmove.errors import CommandRefused
 from mailmove.model import Folder, FolderStatus, NamespaceKind, Selected
 from mailmove.server.parse import Segments, Value, number, pairs, parse
-from mailmove.server.wire import Astring, Wire
+from mailmove.server.wire import Astring, Wire, sendable
 
 _MAX_UID = 2**32 - 1
 _BATCH = 100
@@ -131,7 +131,7 @@ def _ask_status(
     problems: dict[bytes, str],
 ) -> None:
     """STATUS for each of these; which of several pipelined commands was refused is asked again, alone."""
-    unsendable = {name for name in names if any(octet in name for octet in (b"\r", b"\n", b"\0"))}
+    unsendable = {name for name in names if not sendable(name)}
     problems.update(dict.fromkeys(unsendable, "its name holds a control character that IMAP cannot carry"))
     names = [name for name in names if name not in unsendable]
     commands = [(b"STATUS", Astring(name), b"(%s)" % items) for name in names]

@@ -8,7 +8,7 @@ from mailmove.errors import CommandRefused, Disconnected
 from mailmove.model import Folder, QuotaRoot, Resource
 from mailmove.server.folders import canonical
 from mailmove.server.parse import Segments, Value, number, parse
-from mailmove.server.wire import Astring, Wire
+from mailmove.server.wire import Astring, Wire, sendable
 
 STORAGE_UNIT = 1024  # octets
 _BATCH = 100
@@ -40,7 +40,7 @@ def roots(wire: Wire, folders: Iterable[Folder]) -> list[QuotaRoot] | None:
 
 
 def _ask(wire: Wire, folders: Iterable[Folder]) -> Iterator[Segments]:
-    commands = [(b"GETQUOTAROOT", Astring(folder.wire)) for folder in folders]
+    commands = [(b"GETQUOTAROOT", Astring(folder.wire)) for folder in folders if sendable(folder.wire)]
     plain = [command for command in commands if command[1].isascii()]
     for start in range(0, len(plain), _BATCH):
         for answer in wire.batch(plain[start : start + _BATCH]):

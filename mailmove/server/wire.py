@@ -32,6 +32,11 @@ class Astring(bytes):
 Argument = bytes | Astring
 
 
+def sendable(word: bytes) -> bool:
+    """Whether IMAP can carry an argument: CR, LF or NUL in it could smuggle in another command."""
+    return not any(octet in word for octet in (b"\r", b"\n", b"\0"))
+
+
 class Wire:
     """Sends commands and reads what comes back.
 
@@ -110,13 +115,13 @@ class Wire:
     def send(self, *words: Argument) -> bytes:
         """Send a command and return its tag; :meth:`response` reads what follows.
 
-        :raises UsageError: when an argument holds CR, LF or NUL, which could smuggle in another command.
+        :raises UsageError: when an argument is not :func:`sendable`.
         """
         self._cancel.check()
         if not self.usable:
             raise Disconnected("the connection is closed")
         for word in words:
-            if any(octet in word for octet in (b"\r", b"\n", b"\0")):
+            if not sendable(word):
                 raise UsageError(f"{visible(bytes(word))} holds a control character that IMAP cannot carry")
         self._count += 1
         tag = b"M%d" % self._count
