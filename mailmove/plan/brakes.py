@@ -59,8 +59,12 @@ def too_much(decisions: Decisions, limit: MaxDelete) -> str | None:
 
 def mostly_one_day(decisions: Decisions) -> bool:
     """Whether nearly everything in a folder arrived on one day: then its Date headers are worth a look."""
-    held = decisions.messages
-    return bool(decisions.go) and held >= SMALL and max(decisions.days.values(), default=0) >= held * ONE_DAY_SHARE
+    return bool(decisions.go) and one_day(decisions.days.values(), decisions.messages)
+
+
+def one_day(arrived: Iterable[int], messages: int) -> bool:
+    """Whether nearly all of so many messages arrived on one day; ``arrived`` tells how many on each."""
+    return messages >= SMALL and max(arrived, default=0) >= messages * ONE_DAY_SHARE
 
 
 def migrated(sent: Collection[int]) -> str | None:

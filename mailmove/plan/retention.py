@@ -7,7 +7,7 @@ and needs nothing but the message itself, so that a listing of any length can st
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -76,6 +76,12 @@ class FolderRule:
         """Whether it asks for Date headers."""
         return self._by_sent
 
+    @property
+    def instants(self) -> tuple[int, ...]:
+        """The Unix seconds that it compares dates with: it cannot tell apart two dates between the same of them."""
+        archived = () if self._archived_before is None else (self._archived_before,)
+        return (USABLE_FROM, self._before, self._now + 1, *archived)
+
     def exempt(self, message: Listed) -> Stays | None:
         """Why a message stays whatever the age asked for, or None; by its flags and its arrival alone."""
         arrival = message.arrival
@@ -138,6 +144,25 @@ class Tally:
         self.octets += message.size or 0
 
 
+class Newest:
+    """The last so many messages to arrive in a folder, which :attr:`FolderRule.keep_newest` keeps."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._heap: list[tuple[int, int, Listed]] = []
+
+    def add(self, message: Listed) -> None:
+        """One more message, which has a usable arrival."""
+        entry = (message.arrival or 0, message.uid, message)
+        if len(self._heap) < self._number:
+            heapq.heappush(self._heap, entry)
+        elif self._number:
+            heapq.heappushpop(self._heap, entry)
+
+    def __iter__(self) -> Iterator[Listed]:
+        return (message for *_, message in self._heap)
+
+
 @dataclass(slots=True)
 class Decisions:
     """A folder's messages, each in exactly one place: ``go``, or counted in ``stay`` under its one reason.
@@ -178,7 +203,7 @@ def decide(
     """
     out = Decisions()
     archived = archived or {}
-    newest: list[tuple[int, int]] = []
+    newest = Newest(rule.keep_newest)
     last_uid = 0
     for message in listing:
         uid, arrival = message.uid, message.arrival
@@ -200,11 +225,8 @@ def decide(
         out.days[day] = out.days.get(day, 0) + 1
         if out.newest is None or arrival > out.newest:
             out.newest = arrival
-        if len(newest) < rule.keep_newest:
-            heapq.heappush(newest, (arrival, uid))
-        elif rule.keep_newest:
-            heapq.heappushpop(newest, (arrival, uid))
-    out.keep([uid for _, uid in newest if uid in out.go], Stays.NEWEST)
+        newest.add(message)
+    out.keep([message.uid for message in newest if message.uid in out.go], Stays.NEWEST)
     return out
 
 
