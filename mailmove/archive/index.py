@@ -168,6 +168,14 @@ class Index:
             raise
         return True
 
+    def folders(self) -> list[tuple[bytes, int]]:
+        """Wire name and UIDVALIDITY of every folder that something is archived of."""
+        rows = self._db.execute(
+            "SELECT wire, uidvalidity FROM folder f"
+            " WHERE EXISTS (SELECT 1 FROM message WHERE folder = f.id) ORDER BY id"
+        )
+        return rows.fetchall()
+
     def known(self, wire: bytes, uidvalidity: int) -> dict[int, Known]:
         """What is archived of a folder, by UID."""
         with self._lock:
@@ -208,6 +216,15 @@ class Index:
                 (self._folder(wire, uidvalidity),),
             )
             return {row[0]: self._stored(wire, uidvalidity, *row) for row in rows if uids is None or row[0] in uids}
+
+    def headers(self, stored: Stored) -> Headers:
+        """The header fields of a message, as they were when it was archived."""
+        row = self._db.execute(
+            "SELECT message_id, date, from_, to_, cc, subject, list_id FROM message"
+            " WHERE folder = ? AND uid = ? AND sha256 = ?",
+            (self._folder(stored.id.folder, stored.id.uidvalidity), stored.id.uid, stored.sha256),
+        ).fetchone()
+        return Headers(*row) if row else Headers()
 
     def with_body(self, sha256: bytes) -> list[Stored]:
         """Messages whose octets have this hash."""

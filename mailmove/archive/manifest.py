@@ -34,6 +34,11 @@ class FolderDir:
     retired: bool = False
     special_use: str | None = None
 
+    @property
+    def shown(self) -> str:
+        """What reports call it, safe for a terminal: the folder's name, its directory's when it is retired."""
+        return visible(self.path) if self.retired else Folder(self.wire).shown
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

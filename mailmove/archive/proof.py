@@ -33,6 +33,18 @@ def digest_of(fd: int) -> Digest:
     return octets, digest.digest()
 
 
+def digest_at(directory: int, name: str) -> Digest:
+    """The same of a file in an open directory.
+
+    :raises OSError: when it is not a regular file, or cannot be read to its end.
+    """
+    fd = durable.open_file(name, directory)
+    try:
+        return digest_of(fd)
+    finally:
+        os.close(fd)
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """A message file that hashed right a moment ago, open, with the directory it is in. Close it after use."""

@@ -11,6 +11,7 @@ import typer
 
 from mailmove import __version__
 from mailmove.cli import account, options
+from mailmove.cli.check import check
 from mailmove.cli.export import export
 from mailmove.errors import Exit, MailmoveError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(export)
 app.add_typer(account.app, name="account")
+app.command()(check)
 
 
 @app.callback(invoke_without_command=True)

@@ -21,6 +21,12 @@ Accounts = Annotated[
     list[str] | None,
     typer.Argument(metavar="[ACCOUNT|URL]...", help="Accounts by name, unique prefix or URL; none: all accounts."),
 ]
+Archives = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ACCOUNT|DIR]...", help="Archives by account or by directory; none: those of all accounts."
+    ),
+]
 ConfigFile = Annotated[str | None, typer.Option("-c", "--config", metavar="FILE", help="The configuration file.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.")]
 Verbose = Annotated[

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mailmove.archive.writer import Incoming, Writer
 from mailmove.errors import CommandRefused, Disconnected, Throttled
-from mailmove.jobs.progress import Advance, Progress
+from mailmove.jobs.progress import TELL_EVERY, Advance, Progress
 from mailmove.model import Folder, Listed, Selected
 from mailmove.plan.sync import chunks
 from mailmove.server import scan
@@ -24,7 +24,6 @@ from mailmove.server.wire import Wire
 
 COMMAND_MESSAGES = 5000
 COMMAND_OCTETS = 512 << 20
-_TELL_EVERY = 1 << 20  # octets between two reports of progress
 
 
 @dataclass(slots=True)
@@ -160,7 +159,7 @@ def _one_command(
                 for piece in body.pieces():
                     incoming.write(piece)
                     octets += len(piece)
-                    if octets >= _TELL_EVERY:
+                    if octets >= TELL_EVERY:
                         yield Advance(opened.folder.shown, 0, octets)
                         octets = 0
                 told = body.told()
@@ -172,7 +171,7 @@ def _one_command(
                 opened.progressed()
             told_octets += octets
             told_messages += kept
-            if told_octets >= _TELL_EVERY:
+            if told_octets >= TELL_EVERY:
                 yield Advance(opened.folder.shown, told_messages, told_octets)
                 told_octets = told_messages = 0
     if told_messages:

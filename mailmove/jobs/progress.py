@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TELL_EVERY = 1 << 20  # octets between two reports of progress
+
 
 @dataclass(frozen=True, slots=True)
 class Expect:

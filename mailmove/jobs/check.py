@@ -1,0 +1,275 @@
+"""Check: is every archived message still there, octet for octet; and what exists nowhere else? Changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Generator, Iterator
+from dataclasses import dataclass, field
+
+from mailmove.archive import durable, strays
+from mailmove.archive.index import Stored
+from mailmove.archive.manifest import FolderDir
+from mailmove.archive.names import Base
+from mailmove.archive.proof import ALTERED, MISSING, Digest, Inode, digest_at, prove_all
+from mailmove.archive.store import Archive
+from mailmove.cancel import Cancel
+from mailmove.errors import CommandRefused, Exit, Interrupted
+from mailmove.jobs.fetching import FolderChanged, Opened
+from mailmove.jobs.progress import TELL_EVERY, Advance, Expect, Progress
+from mailmove.model import Folder
+from mailmove.plan.folders import choose
+from mailmove.plan.presence import presence
+from mailmove.safe import visible
+from mailmove.server.folders import look
+from mailmove.server.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A message whose file is missing, or not what was archived.
+
+    ``why`` says more where there is more to say; ``arrival`` is in Unix seconds, ``subject`` as in the message.
+    """
+
+    folder: str
+    uid: int
+    missing: bool
+    why: str
+    arrival: int
+    subject: bytes | None
+    on_server: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A message whose file is whole, but where a mail program put it; ``path`` is relative to the archive."""
+
+    folder: str
+    uid: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Messages of one folder; ``octets`` 0 where they were not counted."""
+
+    folder: str
+    uids: tuple[int, ...]
+    octets: int = 0
+
+
+@dataclass(slots=True)
+class CheckResult:
+    """What a check found in one archive. Counts are messages."""
+
+    account: str
+    path: str
+    quick: bool
+    compared: bool
+    messages: int = 0
+    octets: int = 0
+    checked: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
+    unrecorded: list[str] = field(default_factory=list)
+    """Message files without a record, relative to the archive; whole, if they were hashed."""
+    damaged: list[str] = field(default_factory=list)
+    """Message files without a record that are not what their names say."""
+    foreign: list[str] = field(default_factory=list)
+    only_here: list[Some] = field(default_factory=list)
+    """Messages whose octets the server no longer holds anywhere."""
+    not_archived: list[Some] = field(default_factory=list)
+    """Messages on the server; only with :attr:`compared`."""
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    stopped: Interrupted | None = None
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of this archive."""
+        if self.stopped is not None:
+            return self.stopped.exit
+        return Exit.ARCHIVE if self.problems or self.damaged else Exit.DONE
+
+
+Key = tuple[bytes, int]
+"""A folder's wire name and UIDVALIDITY."""
+
+Held = dict[Key, frozenset[int]]
+"""The UIDs of each archived folder that the server still lists as what is archived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``quick``: list the files, hash none. The patterns say which of the server's folders belong in the archive."""
+
+    quick: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def check(
+    account: str, archive: Archive, session: Session | None, cancel: Cancel, options: Options
+) -> Generator[Progress, None, CheckResult]:
+    """Check one archive; with a session, compare it with what the server holds now.
+
+    :raises ArchiveError: when the archive cannot be read at all.
+    :raises MailmoveError: of :mod:`mailmove.server`, before any file is hashed.
+    """
+    began = time.monotonic()
+    result = CheckResult(account, archive.path, options.quick, session is not None, notes=list(archive.notes))
+    result.messages, result.octets = archive.index.count()
+    held = {key: _seen_last(archive, key) for key in archive.index.folders()}
+    if session is not None:
+        held = _seen_now(session, archive, options, held, result)
+    result.only_here = list(_only_here(archive, held))
+    try:
+        yield from _Files(archive, cancel, held, result).run()
+    except Interrupted as error:
+        result.stopped = error
+    result.seconds = time.monotonic() - began
+    return result
+
+
+class _Files:
+    """Goes through the message files of an archive."""
+
+    def __init__(self, archive: Archive, cancel: Cancel, held: Held, result: CheckResult) -> None:
+        self._archive = archive
+        self._cancel = cancel
+        self._held = held
+        self._result = result
+        self._absent: list[Stored] = []
+        self._unrecorded: list[tuple[FolderDir, Base, str]] = []
+        self._read: dict[Inode, Digest] = {}
+
+    def run(self) -> Generator[Progress, None, None]:
+        """Every folder, then what is not in its place, then what should not be there."""
+        archive, result = self._archive, self._result
+        yield Expect(result.messages, 0 if result.quick else result.octets)
+        for folder in archive.manifest.folders:
+            yield from self._folder(folder)
+        for wire, uidvalidity in archive.index.folders():
+            if archive.manifest.find(wire, uidvalidity) is None:
+                self._absent += archive.index.stored(wire, uidvalidity)
+        self._look_elsewhere()
+        moved = {one.path for one in result.moved}
+        self._judge_unrecorded(moved)
+        result.foreign = sorted(set(strays.foreign(archive)) - moved)
+
+    def _folder(self, folder: FolderDir) -> Generator[Progress, None, None]:
+        survey = self._archive.survey(folder)
+        self._unrecorded += [(folder, base, name) for base, name in survey.unrecorded]
+        present: list[Stored] = []
+        for stored in self._archive.index.stored(folder.wire, folder.uidvalidity):
+            (self._absent if stored.base in survey.missing else present).append(stored)
+        if self._result.quick:
+            self._cancel.check()
+            self._result.checked += len(present)
+            return
+        messages = octets = 0
+        for verdict in prove_all(self._archive, folder, present, self._read):
+            self._cancel.check()
+            if verdict.name is None:  # renamed just while the directory was listed
+                self._absent.append(verdict.stored)
+                continue
+            if verdict.problem:
+                self._problem(verdict.stored, verdict.problem)
+            self._result.checked += 1
+            messages, octets = messages + 1, octets + verdict.stored.base.octets
+            if octets >= TELL_EVERY:
+                yield Advance(folder.shown, messages, octets)
+                messages = octets = 0
+        yield Advance(folder.shown, messages, octets)
+
+    def _look_elsewhere(self) -> None:
+        found = strays.find_moved(self._archive, self._absent)
+        for stored in self._absent:
+            self._cancel.check()
+            self._result.checked += 1
+            path = found.get(stored.id)
+            if path is None:
+                self._problem(stored, MISSING)
+                continue
+            home = self._archive.manifest.find(stored.id.folder, stored.id.uidvalidity)
+            if home is None or not path.startswith(f"{home.path}/cur/"):
+                self._result.moved.append(Moved(_shown(self._archive, stored), stored.id.uid, path))
+
+    def _judge_unrecorded(self, moved: Collection[str]) -> None:
+        for folder, base, name in self._unrecorded:
+            self._cancel.check()
+            path = f"{folder.path}/cur/{name}"
+            if path in moved:
+                continue
+            whole = self._result.quick
+            if not whole:
+                with self._archive.opened(folder) as directory, durable.explained(f"reading {visible(path)}"):
+                    octets, sha256 = digest_at(directory, name)
+                whole = octets == base.octets and sha256.hex().startswith(base.digest)
+            (self._result.unrecorded if whole else self._result.damaged).append(path)
+
+    def _problem(self, stored: Stored, why: str) -> None:
+        key = stored.id.folder, stored.id.uidvalidity
+        self._result.problems.append(
+            Problem(
+                folder=_shown(self._archive, stored),
+                uid=stored.id.uid,
+                missing=why == MISSING,
+                why="" if why in (MISSING, ALTERED) else why,
+                arrival=stored.base.arrival,
+                subject=self._archive.index.headers(stored).subject,
+                on_server=stored.id.uid in self._held[key],
+            )
+        )
+
+
+def _seen_last(archive: Archive, key: Key) -> frozenset[int]:
+    """What the server held of a folder when an export last looked."""
+    return frozenset(uid for uid, known in archive.index.known(*key).items() if not known.gone)
+
+
+def _seen_now(session: Session, archive: Archive, options: Options, last: Held, result: CheckResult) -> Held:
+    """What the server holds of each archived folder now; and, into ``result``, what the archive does not."""
+    held: Held = dict.fromkeys(last, frozenset())
+    views = look(session.wire)
+    wanted = {folder.wire for folder in choose((v.folder for v in views), options.include, options.exclude).chosen}
+    for view in views:
+        wire = view.folder.wire
+        archived = [key for key in last if key[0] == wire]
+        if not view.folder.selectable or (wire not in wanted and not archived):
+            continue
+        opened = Opened(session, view.folder)
+        try:
+            listing = opened.listing()
+        except (CommandRefused, FolderChanged) as error:
+            result.notes.append(f"{view.folder.shown} cannot be compared now ({error}): told as of the last export")
+            held |= {key: last[key] for key in archived}
+            continue
+        key = (wire, opened.selected.uidvalidity)
+        if not opened.selected.uids_sticky:
+            result.notes.append(f"{view.folder.shown} cannot be compared: the server gives it no lasting UIDs")
+            held |= {key: last[key] for key in archived}
+            continue
+        found = presence(listing, archive.index.known(*key))
+        if key in held:
+            held[key] = found.both
+        if wire in wanted and found.server_only:
+            result.not_archived.append(Some(view.folder.shown, tuple(sorted(found.server_only))))
+    return held
+
+
+def _only_here(archive: Archive, held: Held) -> Iterator[Some]:
+    """Messages whose octets the server holds nowhere: not under their UID, and not as another message's."""
+    on_server: set[bytes] = set()
+    for key, uids in held.items():
+        on_server.update(stored.sha256 for stored in archive.index.current(*key, uids).values())
+    for key in held:
+        alone = [stored for stored in archive.index.stored(*key) if stored.sha256 not in on_server]
+        if alone:
+            numbers = tuple(sorted(stored.id.uid for stored in alone))
+            yield Some(_shown(archive, alone[0]), numbers, sum(stored.base.octets for stored in alone))
+
+
+def _shown(archive: Archive, stored: Stored) -> str:
+    folder = archive.manifest.find(stored.id.folder, stored.id.uidvalidity)
+    return folder.shown if folder is not None else Folder(stored.id.folder).shown

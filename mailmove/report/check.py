@@ -1,0 +1,185 @@
+"""What a check found, in words and in JSON."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from mailmove import fields
+from mailmove.jobs.check import CheckResult, Problem, Some
+from mailmove.report import words
+from mailmove.safe import visible
+from mailmove.units import format_size, plural, utc
+
+NAMED = 20
+"""So many problems are named one by one; more are told as UIDs."""
+_PATHS = 5
+
+
+def text(result: CheckResult) -> Iterator[str]:
+    """The verdict, what is wrong and its remedy, what exists only here, what is worth a word."""
+    yield from _verdict(result)
+    yield from problems(result)
+    yield from _places(result)
+    for note in _notes(result):
+        yield f"Note: {note}."
+    yield from _last_word(result)
+
+
+def problems(result: CheckResult) -> Iterator[str]:
+    """Every message whose file is not what was archived, and what to do."""
+    remedies = (
+        (True, "still on the server: mailmove export --refetch"),
+        (False, "no longer on the server: put the file back from a copy of the archive"),
+    )
+    for on_server, remedy in remedies:
+        some = [problem for problem in result.problems if problem.on_server is on_server]
+        yield from _named(some)
+        if some:
+            yield f"  {remedy}"
+    for path in _few(result.damaged):
+        yield f"ALTERED  {path}: it has no record, and is not what its name says"
+    if result.damaged:
+        yield "  the next export moves it aside, and fetches what the server still has"
+
+
+def as_json(result: CheckResult) -> dict[str, Any]:
+    """One archive."""
+    return {
+        "account": result.account,
+        "archive": result.path,
+        "exit": int(result.exit),
+        "stopped": result.stopped.what if result.stopped else None,
+        "quick": result.quick,
+        "compared": result.compared,
+        "seconds": round(result.seconds, 3),
+        "messages": result.messages,
+        "octets": result.octets,
+        "checked": result.checked,
+        "problems": [
+            {
+                "folder": problem.folder,
+                "uid": problem.uid,
+                "problem": "missing" if problem.missing else "altered",
+                "why": problem.why,
+                "on_server": problem.on_server,
+                "subject": fields.text(problem.subject),
+            }
+            for problem in result.problems
+        ],
+        "moved": [{"folder": moved.folder, "uid": moved.uid, "path": moved.path} for moved in result.moved],
+        "unrecorded": result.unrecorded,
+        "damaged": result.damaged,
+        "foreign": result.foreign,
+        "only_here": list(map(_some_json, result.only_here)),
+        "not_archived": list(map(_some_json, result.not_archived)) if result.compared else None,
+        "notes": result.notes,
+    }
+
+
+def _verdict(result: CheckResult) -> Iterator[str]:
+    missing = sum(problem.missing for problem in result.problems)
+    altered = len(result.problems) - missing
+    good = result.checked - len(result.problems)
+    what = "Listed" if result.quick else "Re-hashed"
+    size = "" if result.quick else f", {format_size(result.octets)}"
+    if result.stopped:
+        yield f"Interrupted: {plural(result.checked, 'message')} of {result.messages:,} checked, {good:,} good."
+    elif not result.problems:
+        state = "none is missing" if result.quick else "all are what was archived"
+        yield f"{what} {plural(result.messages, 'message')}{size}: {state}. {words.duration(result.seconds)}."
+    else:
+        counts = ", ".join(
+            f"{number:,} {state}"
+            for number, state in (
+                (good, "there" if result.quick else "good"),
+                (altered, "altered"),
+                (missing, "missing"),
+            )
+            if number
+        )
+        yield f"{what} {plural(result.messages, 'message')}{size}: {counts}. {words.duration(result.seconds)}."
+    yield f"  {words.path(result.path)}"
+
+
+def _named(some: Sequence[Problem]) -> Iterator[str]:
+    if len(some) <= NAMED:
+        for problem in some:
+            day = f"  {utc(problem.arrival):%Y-%m-%d}" if problem.arrival else ""
+            subject = f' "{fields.shown(problem.subject, 50)}"' if problem.subject else ""
+            why = f": {problem.why}" if problem.why else ""
+            yield f"{_word(problem)}  {problem.folder} UID {problem.uid}{day}{subject}{why}"
+        return
+    for (word, folder), group in itertools.groupby(some, lambda problem: (_word(problem), problem.folder)):
+        numbers = [problem.uid for problem in group]
+        yield f"{word}  {folder} {plural(len(numbers), 'message')}: {words.uids(numbers)}"
+
+
+def _word(problem: Problem) -> str:
+    return "MISSING" if problem.missing else "ALTERED"
+
+
+def _places(result: CheckResult) -> Iterator[str]:
+    """Where messages are: only here, only there."""
+    number = sum(len(some.uids) for some in result.only_here)
+    if number:
+        seen = "" if result.compared else ", as of the last export"
+        verb = "exists" if number == 1 else "exist"
+        yield f"{number:,} {verb} only here{seen}: keep a second copy of this directory."
+    elif result.compared and not result.problems:
+        yield "Every message here is on the server, too."
+    if result.compared:
+        yield from _table(result.only_here)
+        number = sum(len(some.uids) for some in result.not_archived)
+        if number:
+            yield f"{plural(number, 'message')} on the server not in the archive yet: mailmove export"
+            yield from _table(result.not_archived)
+        else:
+            yield "Everything on the server is in the archive."
+
+
+def _table(rows: Sequence[Some]) -> Iterator[str]:
+    wide = max((len(row.folder) for row in rows), default=0)
+    most = max((len(f"{len(row.uids):,}") for row in rows), default=0)
+    for row in rows:
+        size = f"  {format_size(row.octets):>8}" if row.octets else ""
+        yield f"  {row.folder:<{wide}}  {len(row.uids):>{most},}{size}  {visible(words.uids(row.uids), 60)}"
+
+
+def _notes(result: CheckResult) -> Iterator[str]:
+    yield from result.notes
+    if result.moved:
+        verb = "is" if len(result.moved) == 1 else "are"
+        yield f"{plural(len(result.moved), 'message')} {verb} whole, but not where mailmove put them: " + ", ".join(
+            _few(f"{moved.folder} UID {moved.uid} in {moved.path}" for moved in result.moved)
+        )
+    if result.unrecorded:
+        yield f"{plural(len(result.unrecorded), 'message file')} not recorded yet; the next export records them"
+    if result.foreign:
+        names = dict.fromkeys(path.rpartition("/")[2] for path in result.foreign)
+        yield f"{plural(len(result.foreign), 'foreign file')} ignored ({', '.join(_few(names))})"
+
+
+def _few(texts: Iterable[str]) -> Iterator[str]:
+    texts = list(texts)
+    yield from (visible(one, 100) for one in texts[:_PATHS])
+    if len(texts) > _PATHS:
+        yield f"and {len(texts) - _PATHS:,} more"
+
+
+def _last_word(result: CheckResult) -> Iterator[str]:
+    number = len(result.problems) + len(result.damaged)
+    if number:
+        verb, them = ("needs", "it") if number == 1 else ("need", "them")
+        yield f"PROBLEM: {plural(number, 'message')} {verb} you. Prune will not touch {them}."
+    elif result.stopped:
+        yield "Next: run the same command again."
+    elif result.quick:
+        yield "Next: mailmove check     re-hashes every file"
+    elif not result.compared:
+        yield "Next: mailmove check --server     compares with what the server holds now"
+
+
+def _some_json(some: Some) -> dict[str, Any]:
+    return {"folder": some.folder, "messages": len(some.uids), "uids": list(some.uids)}
