@@ -122,11 +122,12 @@ def check(
     held = {key: _seen_last(archive, key) for key in archive.index.folders()}
     if session is not None:
         held = _seen_now(session, archive, options, held, result)
-    result.only_here = list(_only_here(archive, held))
+    files = _Files(archive, cancel, held, result)
     try:
-        yield from _Files(archive, cancel, held, result).run()
+        yield from files.run()
     except Interrupted as error:
         result.stopped = error
+    result.only_here = list(_only_here(archive, held, files.bad))
     result.seconds = time.monotonic() - began
     return result
 
@@ -142,6 +143,7 @@ class _Files:
         self._absent: list[Stored] = []
         self._unrecorded: list[tuple[FolderDir, Base, str]] = []
         self._read: dict[Inode, Digest] = {}
+        self.bad: set[Stored] = set()
 
     def run(self) -> Generator[Progress, None, None]:
         """Every folder, then what is not in its place, then what should not be there."""
@@ -209,6 +211,7 @@ class _Files:
             (self._result.unrecorded if whole else self._result.damaged).append(path)
 
     def _problem(self, stored: Stored, why: str) -> None:
+        self.bad.add(stored)
         key = stored.id.folder, stored.id.uidvalidity
         self._result.problems.append(
             Problem(
@@ -258,13 +261,15 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
     return held
 
 
-def _only_here(archive: Archive, held: Held) -> Iterator[Some]:
+def _only_here(archive: Archive, held: Held, bad: Collection[Stored]) -> Iterator[Some]:
     """Messages whose octets the server holds nowhere: not under their UID, and not as another message's."""
     on_server: set[bytes] = set()
     for key, uids in held.items():
         on_server.update(stored.sha256 for stored in archive.index.current(*key, uids).values())
     for key in held:
-        alone = [stored for stored in archive.index.stored(*key) if stored.sha256 not in on_server]
+        alone = [
+            stored for stored in archive.index.stored(*key) if stored.sha256 not in on_server and stored not in bad
+        ]
         if alone:
             numbers = tuple(sorted(stored.id.uid for stored in alone))
             yield Some(_shown(archive, alone[0]), numbers, sum(stored.base.octets for stored in alone))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from mailmove import fields
 from mailmove.jobs.check import CheckResult, Problem, Some
 from mailmove.report import words
 from mailmove.safe import visible
-from mailmove.units import format_size, plural, utc
+from mailmove.units import format_size, plural, uid_sets, utc
 
 NAMED = 20
 """So many problems are named one by one; more are told as UIDs."""
@@ -19,7 +20,6 @@ _PATHS = 5
 
 def text(result: CheckResult) -> Iterator[str]:
     """The verdict, what is wrong and its remedy, what exists only here, what is worth a word."""
-    yield from _verdict(result)
     yield from problems(result)
     yield from _places(result)
     for note in _notes(result):
@@ -28,7 +28,8 @@ def text(result: CheckResult) -> Iterator[str]:
 
 
 def problems(result: CheckResult) -> Iterator[str]:
-    """Every message whose file is not what was archived, and what to do."""
+    """The verdict, and every message whose file is not what was archived, with what to do."""
+    yield from _verdict(result)
     remedies = (
         (True, "still on the server: mailmove export --refetch"),
         (False, "no longer on the server: put the file back from a copy of the archive"),
@@ -152,12 +153,12 @@ def _notes(result: CheckResult) -> Iterator[str]:
     if result.moved:
         verb = "is" if len(result.moved) == 1 else "are"
         yield f"{plural(len(result.moved), 'message')} {verb} whole, but not where mailmove put them: " + ", ".join(
-            _few(f"{moved.folder} UID {moved.uid} in {moved.path}" for moved in result.moved)
+            _few(f"{moved.folder} UID {moved.uid} in {os.path.dirname(moved.path)}" for moved in result.moved)
         )
     if result.unrecorded:
         yield f"{plural(len(result.unrecorded), 'message file')} not recorded yet; the next export records them"
     if result.foreign:
-        names = dict.fromkeys(path.rpartition("/")[2] for path in result.foreign)
+        names = dict.fromkeys(os.path.basename(path) for path in result.foreign)
         yield f"{plural(len(result.foreign), 'foreign file')} ignored ({', '.join(_few(names))})"
 
 
@@ -182,4 +183,4 @@ def _last_word(result: CheckResult) -> Iterator[str]:
 
 
 def _some_json(some: Some) -> dict[str, Any]:
-    return {"folder": some.folder, "messages": len(some.uids), "uids": list(some.uids)}
+    return {"folder": some.folder, "messages": len(some.uids), "uids": ",".join(uid_sets(some.uids))}
