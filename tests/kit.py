@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,11 @@ def message(number: int, *, size: int = 400, subject: str | None = None, sent: d
     ).encode()
     line = f"line of message {number}, padded to sixty octets or so {'x' * 20}\r\n".encode()
     return head + line * max(1, (size - len(head)) // len(line))
+
+
+def sha256(text: bytes) -> str:
+    """The hash of a message, as :func:`archived` counts it."""
+    return hashlib.sha256(text).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +123,11 @@ def archived(directory: Path) -> dict[str, Counter[str]]:
     return held
 
 
+def leftovers(directory: Path) -> list[str]:
+    """What is in any ``tmp`` of an archive: nothing, after a run that ended by itself."""
+    return [file.name for tmp in directory.rglob("tmp") for file in tmp.iterdir()]
+
+
 class Server(Protocol):
     """Where an account is."""
 
@@ -183,11 +194,10 @@ class Program:
             "retry_waits": [0, 0, 0],
             **keys,
         }
-        config = self.home / "config.toml"
-        with config.open("a") as file:
-            file.write(f"[account.{name}]\n")
-            file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in words.items())
-        self.env["MAILMOVE_CONFIG"] = str(config)
+        path = self.home / ".config" / "mailmove" / "config.toml"
+        before = path.read_text() if path.exists() else ""
+        table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in words.items())
+        self.configure(f"{before}[account.{name}]\n{table}")
         return archive
 
     def command(self, *arguments: object) -> list[str]:
@@ -211,6 +221,24 @@ class Program:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
+
+    @contextmanager
+    def started(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+        """Run it while the test does something else; it is killed when it has not ended by then."""
+        process = subprocess.Popen(
+            self.command(*arguments),
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.home,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def __call__(
         self, *arguments: object, env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120

@@ -43,7 +43,7 @@ def export(
     """
     began = time.monotonic()
     result = ExportResult(account, archive.path, notes=list(archive.notes))
-    views = {view.folder.wire: view for view in look(session.wire)}
+    views = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
     choice = choose((view.folder for view in views.values()), options.include, options.exclude)
     result.left_out = choice.left_out
     with Writer(archive) as writer:
@@ -108,7 +108,7 @@ def _settled(view: Seen, archive: Archive, options: Options) -> bool:
 
 def _second_look(session: Session, result: ExportResult) -> None:
     """Hold what the server says now against what was exported: what changed meanwhile is said."""
-    now = {view.folder.wire: view for view in look(session.wire)}
+    now = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
     result.compared = True
     for outcome in result.folders:
         view = now.get(outcome.folder.wire)

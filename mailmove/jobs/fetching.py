@@ -42,7 +42,7 @@ class Fetched:
 
 
 class FolderChanged(Exception):
-    """The folder has another UIDVALIDITY than a moment ago."""
+    """UIDs of a moment ago do not mean the same messages any more; says why."""
 
 
 class Opened:
@@ -51,13 +51,15 @@ class Opened:
     def __init__(self, session: Session, folder: Folder) -> None:
         self.folder = folder
         self.selected: Selected
+        self.unlisted = 0
+        """How many messages the server says are there and did not list."""
         self._session = session
         self._wire: Wire | None = None
 
     def wire(self) -> Wire:
         """A connection with the folder selected.
 
-        :raises FolderChanged: when its UIDVALIDITY is not the one of before.
+        :raises FolderChanged: when its UIDVALIDITY is not the one of before, or it has none to compare.
         :raises CommandRefused: when the server will not open it.
         """
         wire = self._session.wire
@@ -65,7 +67,9 @@ class Opened:
             before = self.selected if self._wire is not None else None
             self.selected = select(wire, self.folder)
             if before is not None and before.uidvalidity != self.selected.uidvalidity:
-                raise FolderChanged
+                raise FolderChanged("its UIDVALIDITY changed while it was being exported; run export again")
+            if before is not None and not self.selected.uids_sticky:
+                raise FolderChanged("the connection was lost, and its UIDs with it; run export again")
             self._wire = wire
         return wire
 
@@ -74,12 +78,20 @@ class Opened:
 
         :raises FolderChanged, CommandRefused: as :meth:`wire`.
         """
-        while True:
-            try:
-                wire = self.wire()
-                return list(scan.listing(wire)) if self.selected.exists else []
-            except (Disconnected, Throttled) as error:
-                self._session.failed(error)
+        listed = self._session.ask(self._list)
+        if len(listed) < self.selected.exists:  # were the others expunged meanwhile?
+            self.selected = self._session.ask(lambda: select(self.wire(), self.folder))
+            listed = self._session.ask(self._list)
+        self.unlisted = max(0, self.selected.exists - len(listed))
+        return listed
+
+    def present(self, uids: Collection[int]) -> set[int]:
+        """Which of these messages the folder still has."""
+        return self._session.ask(lambda: {listed.uid for listed in scan.listing(self.wire(), uids)})
+
+    def _list(self) -> list[Listed]:
+        wire = self.wire()
+        return list(scan.listing(wire)) if self.selected.exists else []
 
     def progressed(self) -> None:
         """A message came through: the connection is worth its retries."""
@@ -124,7 +136,7 @@ def fetch(
         if not left:
             continue
         if problem is None:
-            still = {listed.uid for listed in scan.listing(opened.wire(), left)}
+            still = opened.present(left)
             result.vanished.update(uid for uid in left if uid not in still)
             if attempt == 1 and still:
                 queue.append((sorted(still), 2))

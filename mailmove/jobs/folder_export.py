@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mailmove.archive import records
@@ -53,6 +54,8 @@ class FolderExport:
         opened = Opened(self._session, folder)
         try:
             listing = opened.listing()
+            if opened.unlisted:
+                outcome.fail(f"{plural(opened.unlisted, 'message')} that the server counts are not in its listing")
             yield Expect(-expected.messages, -expected.octets)
             if opened.selected.uids_sticky:
                 yield from self._by_uid(opened, listing, outcome)
@@ -60,8 +63,8 @@ class FolderExport:
                 yield from self._by_hash(opened, listing, outcome)
         except CommandRefused as error:
             outcome.fail(f"{error.command} refused: {error.status} {error.text}")
-        except FolderChanged:
-            outcome.fail("its UIDVALIDITY changed while it was being exported; run export again")
+        except FolderChanged as changed:
+            outcome.fail(str(changed))
 
     def _by_uid(self, opened: Opened, listing: list[Listed], outcome: FolderResult) -> Work:
         """The ordinary way: a message is identified by UIDVALIDITY and UID."""
@@ -78,6 +81,8 @@ class FolderExport:
         altered = self._altered(where) if self._refetch else {}
         known = archive.index.known(wire, selected.uidvalidity)
         plan = sync.plan_folder(listing, known, missing | altered.keys(), refetch=self._refetch)
+        if opened.unlisted:
+            plan = replace(plan, gone=frozenset())  # not listed is not gone
         del listing, known
         outcome.listed = plan.listed
         if not plan.listed and len(plan.gone) >= MANY:

@@ -85,7 +85,8 @@ def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
     :raises CommandRefused: when the server refuses it.
     """
     verb = b"SELECT" if writable else b"EXAMINE"
-    exists, codes, sticky = 0, {}, True
+    exists: int | None = None
+    codes, sticky = {}, True
     read_only = not writable
     for response in wire.responses(verb, Astring(folder.wire)):
         text = response[0]
@@ -96,6 +97,8 @@ def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
             codes[name] = number(found[2])
             sticky = sticky and name != b"UIDNOTSTICKY"
             read_only = read_only or name == b"READ-ONLY"
+    if exists is None:
+        raise CommandRefused(verb.decode(), "OK", "", "it did not say how many messages there are")
     read_only = read_only or wire.completion.upper().startswith(b"[READ-ONLY]")
     validity = codes.get(b"UIDVALIDITY") or 0
     sticky = sticky and 0 < validity <= _MAX_UID

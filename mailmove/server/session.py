@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
+from typing import TypeVar
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Disconnected, Throttled, Unreachable
 from mailmove.model import Endpoint, Secret
 from mailmove.server.connection import connect
 from mailmove.server.wire import Wire
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +53,17 @@ class Session:
             else:
                 self._known_good = True
                 return self._wire
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Ask the server something that changes nothing; asked again when the connection is lost or a pause wanted.
+
+        :raises Unreachable: once attempts are used up.
+        """
+        while True:
+            try:
+                return question()
+            except (Disconnected, Throttled) as error:
+                self.failed(error)
 
     def failed(self, error: Unreachable) -> None:
         """Account for a failure: wait before the next attempt, or give up.

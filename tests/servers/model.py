@@ -300,9 +300,11 @@ class Store:
             content = mail.body
             if section.startswith(b"BODY[HEADER.FIELDS"):
                 names = {name.upper() for name in next(more)}
-                content = header_fields(mail.body, names)
-                assert next(more) == b"]"
-                return b"BODY[HEADER.FIELDS (%s)] {%d}\r\n%s" % (b" ".join(sorted(names)), len(content), content)
+                content, origin = header_fields(mail.body, names), b""
+                if partial := re.fullmatch(rb"\]<(\d+)\.(\d+)>", next(more)):
+                    content, origin = content[int(partial[1]) :][: int(partial[2])], b"<%s>" % partial[1]
+                section = b"BODY[HEADER.FIELDS (%s)]%s" % (b" ".join(sorted(names)), origin)
+                return b"%s {%d}\r\n%s" % (section, len(content), content)
             if section == b"BODY[HEADER":
                 content = mail.body.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
             return b"%s] {%d}\r\n%s" % (section, len(content), content)

@@ -242,7 +242,7 @@ class Conversation:
             self.starttls()
         self._act(Command("*", "GREETING", [], b""))
         while True:
-            self._flush()
+            self.flush()
             command = self._command()
             self.server.commands.append(command)
             self._act(command)
@@ -283,29 +283,29 @@ class Conversation:
 
     def cut_after(self, octets: int) -> None:
         """So many more octets are sent on this connection, then it is cut."""
-        self._flush()
+        self.flush()
         self._room = octets
 
     def drip(self, seconds: float) -> None:
         """From here on octet by octet, with pauses."""
-        self._flush()
+        self.flush()
         self._pause = seconds
 
     def hangup(self) -> None:
         """Cut the connection, after what was said so far."""
-        self._flush()
+        self.flush()
         self._leave()
 
     def silence(self) -> None:
         """Say nothing more, until the client hangs up."""
-        self._flush()
+        self.flush()
         while self._receive():
             pass
         raise _Hangup
 
     def endless(self, data: bytes) -> None:
         """Repeat this until the client hangs up."""
-        self._flush()
+        self.flush()
         block = data * (65536 // len(data) + 1)
         while not self.server.stopping.is_set():
             self._sock.sendall(block)
@@ -313,7 +313,7 @@ class Conversation:
 
     def starttls(self) -> None:
         """Go on with TLS."""
-        self._flush()
+        self.flush()
         assert self.server.context is not None, "a server without TLS"
         self.server.forget(self._sock)
         self._sock = self.server.context.wrap_socket(self._sock, server_side=True)
@@ -364,14 +364,14 @@ class Conversation:
         return Command(tag.decode("latin-1"), name, words, raw)
 
     def _line(self) -> bytes:
-        self._flush()
+        self.flush()
         while b"\r\n" not in self._unread:
             self._more()
         line, _, self._unread = self._unread.partition(b"\r\n")
         return line
 
     def _exactly(self, octets: int) -> bytes:
-        self._flush()
+        self.flush()
         while len(self._unread) < octets:
             self._more()
         data, self._unread = self._unread[:octets], self._unread[octets:]
@@ -388,7 +388,8 @@ class Conversation:
         self.server.heard(self._heard, data)
         return data
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what was said so far; it returns once the system has taken it."""
         data, self._waiting = bytes(self._waiting), bytearray()
         allowed = data if self._room is None else data[: self._room]
         if self._pause:
