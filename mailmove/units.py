@@ -119,6 +119,10 @@ def uid_ranges(uids: Iterable[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
+LONG_LINE = 8000
+"""Octets of a UID set where long commands pay: servers should take lines of 8,000 octets (RFC 2683 3.2.1.5)."""
+
+
 def uid_sets(uids: Iterable[int], max_octets: int = 900) -> Iterator[str]:
     """UIDs as IMAP sequence sets (RFC 9051 9, ``sequence-set``), compressed to ranges and cut by command length.
 

@@ -10,10 +10,9 @@ from mailmove.server.fetchline import FetchLines, Told
 from mailmove.server.parse import Segments
 from mailmove.server.scan import object_item
 from mailmove.server.wire import Wire
-from mailmove.units import uid_sets
+from mailmove.units import LONG_LINE, uid_sets
 
 MAX_BODY = 1 << 36  # octets; more is an attack, not a message
-_MAX_SET = 8000  # octets of one UID set: long streams beat many commands (RFC 9051 has no limit, servers allow 8,192)
 
 _BODY = re.compile(rb"BODY\[\] ~?\{(\d{1,20})\}\Z", re.IGNORECASE)
 _QUOTED_BODY = re.compile(rb'BODY\[\] "((?:[^"\\]|\\.)*)"', re.IGNORECASE)
@@ -62,7 +61,7 @@ def bodies(wire: Wire, uids: Collection[int]) -> Generator[Body, None, None]:
     lines = FetchLines()
     done = False
     try:
-        for chosen in uid_sets(uids, _MAX_SET):
+        for chosen in uid_sets(uids, LONG_LINE):
             tag = wire.send(b"UID FETCH", chosen.encode(), b"(%s)" % items)
             yield from _answers(wire, tag, lines)
         done = True

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from mailmove.model import Listed
 from mailmove.server.fetchline import MAX_UID, FetchLines, flag_set, flags_of, items
 from mailmove.server.parse import number
 from mailmove.server.wire import Wire
-from mailmove.units import uid_sets
+from mailmove.units import LONG_LINE, uid_sets
 
 FIELD_OCTETS = 1 << 15  # of the header fields of one message; what is longer is cut by the server
-_MAX_SET = 8000  # octets of one UID set, as for bodies
 
 # How most servers write these responses; any other shape is read item by item.
 _FLAGS = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"]*)\)\)")
@@ -28,10 +27,22 @@ def object_item(wire: Wire) -> tuple[bytes, ...]:
 
 def listing(wire: Wire, uids: Iterable[int] | None = None) -> Iterator[Listed]:
     """Every message of the selected folder, or those of ``uids`` that are still there; each UID once."""
+    return _listing(wire, ("1:*",) if uids is None else uid_sets(uids))
+
+
+def find(wire: Wire, uids: Collection[int]) -> dict[int, Listed]:
+    """Those of ``uids`` that are in the selected folder now, in one round trip."""
+    sets = list(uid_sets(uids, LONG_LINE))
+    if len(sets) > 1:
+        sets = [f"{min(uids)}:{max(uids)}"]  # what lies between costs less than many commands
+    return {listed.uid: listed for listed in _listing(wire, sets) if listed.uid in uids}
+
+
+def _listing(wire: Wire, sets: Iterable[str]) -> Iterator[Listed]:
     wanted = b" ".join((b"UID", b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS", *object_item(wire)))
     lines = FetchLines()
     seen: set[int] = set()
-    for chosen in ("1:*",) if uids is None else uid_sets(uids):
+    for chosen in sets:
         for segments in wire.responses(b"UID FETCH", chosen.encode(), b"(%s)" % wanted):
             told = lines.read(segments)
             if told is not None and told.listed.uid not in seen:
@@ -60,7 +71,7 @@ def fields(wire: Wire, uids: Iterable[int], names: bytes) -> Iterator[tuple[int,
     A message that is gone, or that the server tells nothing of, does not come.
     """
     item = b"(UID BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>)" % (names, FIELD_OCTETS)
-    for chosen in uid_sets(uids, _MAX_SET):
+    for chosen in uid_sets(uids, LONG_LINE):
         for segments in wire.responses(b"UID FETCH", chosen.encode(), item):
             matched = _FIELDS.fullmatch(segments[0]) if len(segments) == 3 and segments[2] == b")" else None
             if matched:
