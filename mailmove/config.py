@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 from mailmove.errors import UsageError
 from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
+from mailmove.plan.policy import Policy, parse_age_by, parse_keep, parse_max_delete, parse_rule
 from mailmove.safe import visible
-from mailmove.units import parse_size
+from mailmove.units import Age, parse_age, parse_size
 
 DEFAULT_ARCHIVES = "~/Mail/mailmove"
 PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
@@ -23,7 +24,10 @@ LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|\[::1\]", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One login and where its archive is. ``quota`` is in octets, for servers that tell none."""
+    """One login and where its archive is. ``quota`` is in octets, for servers that tell none.
+
+    ``prune`` is what is laid down for ``mailmove prune``; None: nothing, and the account is left alone.
+    """
 
     name: str
     endpoint: Endpoint
@@ -33,6 +37,7 @@ class Account:
     folders: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     quota: int | None = None
+    prune: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +166,31 @@ def _account(name: str, table: _Table, archives: str) -> Account:
         folders=table.take("folders", _patterns, ()),
         exclude=table.take("exclude", _patterns, ()),
         quota=table.take("quota", _size, None),
+        prune=table.take(
+            "prune", lambda rules: _prune(_Table(_mapping(rules), table.path, f"{table.name}.prune")), None
+        ),
     )
     if account.password_command and account.token_command:
         raise table.error("password_command and token_command exclude each other")
     table.end()
     return account
+
+
+def _prune(table: _Table) -> Policy:
+    usual = Policy()
+    policy = Policy(
+        age=table.take("older_than", _age, None),
+        folders=table.take("folders", _rules, {}),
+        age_by=table.take("age_by", lambda value: parse_age_by(_text(value)), usual.age_by),
+        archived_for=table.take("archived_for", _age, None),
+        keep=table.take("keep", lambda value: parse_keep(_words(value) or ("none",)), usual.keep),
+        keep_newest=table.take("keep_newest", _count, usual.keep_newest),
+        max_delete=table.take("max_delete", lambda value: parse_max_delete(str(value)), usual.max_delete),
+    )
+    table.end()
+    if not policy.acts:
+        raise table.error("no age is laid down: older_than, archived_for or an age for a folder is missing")
+    return policy
 
 
 def _refuse_twins(path: str, accounts: Sequence[Account]) -> None:
@@ -265,6 +290,34 @@ def _seconds(value: Any) -> float:
 
 def _size(value: Any) -> int:
     return parse_size(_text(value))
+
+
+def _age(value: Any) -> Age:
+    return parse_age(_text(value))
+
+
+def _rules(value: Any) -> Mapping[str, Age | None]:
+    rules = {}
+    for folder, age in _mapping(value).items():
+        try:
+            rules[folder] = parse_rule(_text(age))
+        except TypeError as error:
+            raise TypeError(f"{visible(folder)}: {error}") from None
+        except UsageError as error:
+            raise UsageError(f"{visible(folder)}: {error.what}", error.next_step) from None
+    return rules
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise TypeError('must be a list of words, as in ["flagged", "drafts"]')
+    return tuple(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 10**9:
+        raise ValueError("must be a number of messages")
+    return value
 
 
 def _argv(value: Any) -> tuple[str, ...]:

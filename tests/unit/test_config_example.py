@@ -12,6 +12,8 @@ import pytest
 
 from mailmove import config
 from mailmove.errors import UsageError
+from mailmove.plan.policy import Policy
+from mailmove.units import parse_age
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -23,8 +25,8 @@ def everything() -> str:
 
 def tables(found: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], set[str]]]:
     """Every table that holds keys, with its path and its keys."""
-    if keys := {key for key, value in found.items() if not isinstance(value, dict)}:
-        yield path, keys
+    if any(not isinstance(value, dict) for value in found.values()):
+        yield path, set(found)
     for name, value in found.items():
         if isinstance(value, dict):
             yield from tables(value, (*path, name))
@@ -35,6 +37,41 @@ def test_the_example_loads() -> None:
     assert [account.name for account in loaded.accounts] == ["info@rossi.example", "work"]
     assert loaded.accounts[0].endpoint.port == 993
     assert loaded.accounts[1].token_command == ("oauth2-token", "a.rossi@work.example")
+
+
+def test_the_example_lays_down_what_prune_may_do() -> None:
+    policy = config.load(str(EXAMPLE)).accounts[0].prune
+    assert policy == Policy(
+        age=parse_age("1y"),
+        folders={"Trash": parse_age("7d"), "Junk": parse_age("14d"), "Sent": None, "Projects/*": parse_age("5y")},
+    )
+    assert config.load(str(EXAMPLE)).accounts[1].prune is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('older_than = "30"', "Did you mean 30d"),
+        ('older_than = "30m"', "Did you mean 30mo"),
+        ("older_than = 30", "must be a text in quotes"),
+        ('keep = ["starred"]', "Allowed: flagged, drafts, unread"),
+        ('keep = "flagged"', "must be a list of words"),
+        ('max_delete = "half"', "Write a share such as 50%"),
+        ("keep_newest = -1", "must be a number of messages"),
+        ('folders = { Trash = "soon" }', "Trash: 'soon' is not an age"),
+        ('age_by = "size"', "Allowed: arrival, sent"),
+        ("", "no age is laid down"),
+        ('older = "1y"', "unknown key 'older'"),
+        ("without_archive = true", "unknown key 'without_archive'"),
+    ],
+)
+def test_a_policy_that_cannot_be_meant_is_refused_by_name(line: str, said: str, tmp_path: Path) -> None:
+    wrong = tmp_path / "config.toml"
+    wrong.write_text(f'[account.me]\nhost = "localhost"\n[account.me.prune]\n{line}\n')
+    with pytest.raises(UsageError) as caught:
+        config.load(str(wrong))
+    assert said in str(caught.value)
+    assert 'account."me"' in str(caught.value)
 
 
 def test_every_optional_line_is_accepted_as_shown(tmp_path: Path) -> None:
@@ -64,6 +101,8 @@ def test_every_accepted_key_is_shown(tmp_path: Path) -> None:
     shown: dict[tuple[str, ...], set[str]] = {}
     allowed: dict[tuple[str, ...], set[str]] = {}
     for path, keys in tables(tomllib.loads(text)):
+        if path[-1:] == ("folders",):
+            continue  # its keys are the user's own folders
         kind = ("account", "*", *path[2:]) if path else ()
         shown.setdefault(kind, {"account"} if not path else set()).update(keys)
         header = r"^\[" + r"\.".join(f'"?{re.escape(name)}"?' for name in path) + r"\]\n"
