@@ -8,24 +8,39 @@ import traceback
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from mailmove import __version__
 from mailmove.cli import account, options
 from mailmove.cli.check import check
+from mailmove.cli.demo import demo
 from mailmove.cli.export import export
 from mailmove.errors import Exit, MailmoveError
 
+# As they are needed: first look, then copy, then let go, then get back.
+ORDER = ["account", "audit", "export", "prune", "history", "check", "reindex", "find", "show", "get", "restore", "demo"]
+
+
+class _InOrder(TyperGroup):
+    """Lists commands in the order of a day's work, wherever they were registered."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return sorted(self.commands, key=ORDER.index)
+
+
 app = typer.Typer(
     name="mailmove",
+    cls=_InOrder,
     help="The POP3 bargain on an IMAP account: bring every message home, then let the server forget by age.",
     add_completion=False,
     rich_markup_mode=None,  # rich would double the time until help appears
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(export)
 app.add_typer(account.app, name="account")
 app.command()(check)
+app.command()(demo)
+app.command()(export)
 
 
 @app.callback(invoke_without_command=True)
@@ -68,12 +83,18 @@ def run() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="mailmove", standalone_mode=False)
+        try:
+            command = typer.main.get_command(app)
+            with command.make_context("mailmove", arguments) as context:
+                command.invoke(context)
+            code = int(Exit.DONE)
+        except typer.Exit as done:
+            code = done.exit_code
         sys.stdout.flush()
     except MailmoveError as error:
         print(f"mailmove: {error}", file=sys.stderr)
         return int(error.exit)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, EOFError, typer.Abort):
         print("mailmove: interrupted", file=sys.stderr)
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
@@ -81,7 +102,7 @@ def _run(arguments: list[str]) -> int:
         return int(Exit.DONE)
     except Exception as error:  # noqa: BLE001 - the last resort of the program
         return _unexpected(error, arguments)
-    return int(code or 0)
+    return code
 
 
 def _unexpected(error: Exception, arguments: list[str]) -> int:

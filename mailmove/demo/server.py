@@ -1,6 +1,7 @@
 """An IMAP server in a process of its own: pymap with its in-memory backend, on loopback, on a port of its choosing.
 
-``python -m mailmove.demo.server USER PASSWORD`` prints the port and serves until its standard input ends.
+``python -m mailmove.demo.server USER`` prints the port and serves until its standard input ends. The password is in
+MAILMOVE_PASSWORD: others can read a command line.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from contextlib import AsyncExitStack
 
@@ -37,4 +39,4 @@ async def serve(user: str, password: str) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    asyncio.run(serve(*sys.argv[1:3]))
+    asyncio.run(serve(sys.argv[1], os.environ["MAILMOVE_PASSWORD"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -14,7 +15,8 @@ class Pymap:
     def __init__(self, user: str) -> None:
         self.host = "localhost"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mailmove.demo.server", user, PASSWORD],
+            [sys.executable, "-m", "mailmove.demo.server", user],
+            env={**os.environ, "MAILMOVE_PASSWORD": PASSWORD},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
