@@ -180,3 +180,34 @@ class QuotaRoot:
     name: str
     resources: tuple[Resource, ...] | None
     folders: frozenset[bytes] = frozenset()
+
+
+class Copy(NamedTuple):
+    """One place that a message was archived from; ``on_server``: it was still there at the last look."""
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    on_server: bool
+
+
+class Found(NamedTuple):
+    """An archived message that was looked for; all its copies are one.
+
+    Header fields are raw octets, ``arrival`` is the newest copy's in Unix seconds (0: none).
+    """
+
+    sha256: bytes
+    arrival: int
+    octets: int
+    message_id: bytes | None
+    date: bytes | None
+    from_: bytes | None
+    to: bytes | None
+    subject: bytes | None
+    copies: tuple[Copy, ...]
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the server had it at the last look."""
+        return any(copy.on_server for copy in self.copies)

@@ -100,6 +100,14 @@ def parse_age(text: str) -> Age:
     raise UsageError(f"{text!r} is not an age", "Write 30d, 6w, 3mo, 2y or a date such as 2024-12-31.")
 
 
+ID_DIGITS = 10
+
+
+def short_id(sha256: bytes) -> str:
+    """The ID under which a message is listed and asked for: 40 bits of the SHA-256 of its octets."""
+    return sha256.hex()[:ID_DIGITS]
+
+
 def plural(number: int, word: str) -> str:
     """``1 message``, ``1,228 messages``."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

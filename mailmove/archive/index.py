@@ -45,6 +45,7 @@ CREATE TABLE restored (
     login TEXT, folder BLOB, uidvalidity INTEGER, uid INTEGER, at TEXT NOT NULL,
     source_folder BLOB NOT NULL, source_uidvalidity INTEGER NOT NULL, source_uid INTEGER NOT NULL,
     PRIMARY KEY (login, folder, uidvalidity, uid)) WITHOUT ROWID;
+CREATE INDEX restored_source ON restored (source_folder, source_uidvalidity, source_uid);
 CREATE TABLE run (
     number INTEGER PRIMARY KEY, command TEXT NOT NULL, at TEXT NOT NULL, exit INTEGER NOT NULL, summary TEXT NOT NULL,
     id TEXT);
@@ -104,6 +105,7 @@ class Index:
         :raises sqlite3.DatabaseError: when it is damaged or of another archive or version: remove it and read the
             journal again.
         """
+        self.path = path
         self._lock = threading.RLock()  # messages are committed in a thread of their own
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         try:
@@ -305,7 +307,7 @@ class Index:
 
     def last_run(self, command: str) -> tuple[str, int] | None:
         """When a command last ran to its end, as the journal writes times, and its exit code."""
-        row = self._db.execute("SELECT at, exit FROM run WHERE command = ? ORDER BY id DESC", (command,)).fetchone()
+        row = self._db.execute("SELECT at, exit FROM run WHERE command = ? ORDER BY number DESC", (command,)).fetchone()
         return (str(row[0]), int(row[1])) if row else None
 
     def _find(self, where: str, *values: object) -> list[Stored]:

@@ -26,7 +26,7 @@ _WINDOWS = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
 def directory(wire: bytes, delimiter: bytes | None) -> str:
     """The directory for a folder, relative to the archive, parts joined by ``/``."""
     parts = wire.split(delimiter) if delimiter else [wire]
-    path = "/".join(_part(folder_text(part)) for part in parts)
+    path = "/".join(safe_part(folder_text(part)) for part in parts)
     if len(path.encode()) > MAX_PATH:
         return f"%long-{_fingerprint(wire)}"
     return path
@@ -54,7 +54,8 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", path).casefold())
 
 
-def _part(text: str) -> str:
+def safe_part(text: str) -> str:
+    """One name as a file or directory name that every file system takes, and that leads nowhere else."""
     if not text:
         return "%"
     composed = unicodedata.normalize("NFC", text) == text

@@ -15,6 +15,8 @@ from mailmove.cli import account, options
 from mailmove.cli.check import check
 from mailmove.cli.demo import demo
 from mailmove.cli.export import export
+from mailmove.cli.find import find
+from mailmove.cli.get import get, show
 from mailmove.errors import Exit, MailmoveError
 
 # As they are needed: first look, then copy, then let go, then get back.
@@ -41,6 +43,9 @@ app.add_typer(account.app, name="account")
 app.command()(check)
 app.command()(demo)
 app.command()(export)
+app.command()(find)
+app.command()(get)
+app.command()(show)
 
 
 @app.callback(invoke_without_command=True)

@@ -45,6 +45,12 @@ Tls = Annotated[
 ArchiveDir = Annotated[
     str | None, typer.Option("--archive", metavar="DIR", help="The archive directory, for a single account.")
 ]
+InAccounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-a", "--account", metavar="ACCOUNT|DIR", help="Only these archives, by account or directory; none: all."
+    ),
+]
 Include = Annotated[
     list[str] | None, typer.Option("--folder", metavar="PATTERN", help=r"Only these folders: a name, *, ?, or \Sent.")
 ]
@@ -104,6 +110,15 @@ class Setup:
             place = place or self._place(self.config.find(name))
             places.setdefault(place.archive, place)
         return list(places.values())
+
+    def readable(self, names: Sequence[str] | None) -> list[Place]:
+        """The same for a command that only reads archives: ``--archive`` alone is enough to name one.
+
+        :raises UsageError: as :meth:`archives`.
+        """
+        if self.archive is None:
+            return self.archives(names)
+        return self.select(names) if names else [self._directory(self.archive)]
 
     def _place(self, account: Account) -> Place:
         account = replace(

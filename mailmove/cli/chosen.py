@@ -1,0 +1,68 @@
+"""Messages that the command line names by their IDs, in whichever archive they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+from mailmove.archive.search import Search
+from mailmove.archive.store import Archive
+from mailmove.cancel import Cancel
+from mailmove.cli.options import Place, Setup
+from mailmove.cli.running import Work
+from mailmove.errors import ArchiveError, UsageError
+from mailmove.safe import visible
+from mailmove.units import short_id
+
+_ID = re.compile(r"[0-9a-f]{4,64}")
+
+
+class Chosen(NamedTuple):
+    """A message, and an archive that has it."""
+
+    place: Place
+    archive: Archive
+    sha256: bytes
+
+
+@contextmanager
+def chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> Iterator[dict[bytes, list[Chosen]]]:
+    """The messages with these IDs, by SHA-256, each with all the open archives that have it.
+
+    :raises UsageError: when an ID is not one, is unknown, or could be several messages.
+    :raises ArchiveError: when there is no archive, or one cannot be read.
+    """
+    with ExitStack() as stack:
+        opened: list[tuple[Place, Archive, Search]] = []
+        for place in setup.readable(accounts):
+            work = Work(place, Cancel(), setup.memory, None)
+            if place.account is None or work.has_archive:
+                archive = stack.enter_context(work.archive(writable=False))
+                opened.append((place, archive, stack.enter_context(Search(archive.index.path))))
+        if not opened:
+            raise ArchiveError("there is no archive yet", "Run: mailmove export")
+        found: dict[bytes, list[Chosen]] = {}
+        for wanted in ids:
+            hits = _hits(wanted, opened)
+            found[hits[0].sha256] = hits
+        yield found
+
+
+def _hits(wanted: str, opened: Sequence[tuple[Place, Archive, Search]]) -> list[Chosen]:
+    digits = wanted.lower()
+    if not _ID.fullmatch(digits):
+        raise UsageError(f"{visible(wanted)!r} is not the ID of a message", "IDs are listed by: mailmove find")
+    hits = [
+        Chosen(place, archive, sha256) for place, archive, search in opened for sha256 in search.with_prefix(digits)
+    ]
+    hashes = sorted({hit.sha256 for hit in hits})
+    if not hashes:
+        raise UsageError(f"no archived message has the ID {digits}", "IDs are listed by: mailmove find")
+    if len(hashes) > 1:
+        some = ", ".join(map(short_id, hashes[:5]))
+        raise UsageError(
+            f"the ID {digits} could be {some}{' and more' if len(hashes) > 5 else ''}", "Write more of it."
+        )
+    return hits

@@ -1,0 +1,115 @@
+"""Find: which archived messages are what the user remembers. Works from the archive alone."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+
+from mailmove import mime
+from mailmove.archive import reading
+from mailmove.archive.manifest import FolderDir
+from mailmove.archive.search import Query, Search, folded
+from mailmove.archive.store import Archive
+from mailmove.errors import ArchiveError, Exit
+from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.model import Folder, Found
+from mailmove.plan.folders import choose
+
+MAX_READ = 32 << 20  # octets of one message in which text is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is looked for: ``folders`` are patterns; with ``body`` the query's words may also stand in the text of the
+    message; ``limit`` 0: no limit.
+    """
+
+    query: Query
+    folders: tuple[str, ...] = ()
+    body: bool = False
+    limit: int = 0
+
+
+@dataclass(slots=True)
+class FindResult:
+    """What was found in one archive, newest first. ``found`` counts all, ``messages`` are those within the limit.
+
+    ``searched`` is False when the search ended at the limit. ``unread`` says which files could not be looked into.
+    """
+
+    account: str
+    login: str
+    messages: list[Found] = field(default_factory=list)
+    found: int = 0
+    searched: bool = True
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def exit(self) -> Exit:
+        """Nothing found is no failure; a file that cannot be read is."""
+        return Exit.ARCHIVE if self.unread else Exit.DONE
+
+
+def find(account: str, archive: Archive, options: Options) -> Generator[Progress, None, FindResult]:
+    """Search one archive.
+
+    :raises UsageError: when a folder pattern matches no folder of the archive.
+    """
+    result = FindResult(account, archive.manifest.login)
+    query = options.query
+    if options.folders:
+        folders = {as_folder(each) for each in archive.manifest.folders}
+        query = replace(query, folders=frozenset(f.wire for f in choose(folders, options.folders).chosen))
+    words = query.words if options.body else ()
+    if words:
+        query = replace(query, words=())
+    with Search(archive.index.path) as search:
+        for messages in search.fill():
+            yield Advance("search index", messages, 0)
+        found = search.matching(query)
+        if words:
+            yield Expect(len(found), sum(octets for _, octets in found))
+            hashes = []
+            for sha256, octets in found:
+                if _reads(archive, search, sha256, words, result):
+                    hashes.append(sha256)
+                    if len(hashes) == options.limit:
+                        result.searched = sha256 == found[-1][0]
+                        break
+                yield Advance("", 1, octets)
+        else:
+            hashes = [sha256 for sha256, _ in found]
+        result.found = len(hashes)
+        result.messages = search.found(hashes[: options.limit or None])
+    return result
+
+
+def as_folder(directory: FolderDir) -> Folder:
+    """An archived folder as the server once listed it, as far as the archive knows."""
+    uses = frozenset((directory.special_use,)) if directory.special_use else frozenset()
+    return Folder(directory.wire, directory.delimiter, uses)
+
+
+def _reads(archive: Archive, search: Search, sha256: bytes, words: tuple[str, ...], result: FindResult) -> bool:
+    """Whether all the words are in a message's headers or text."""
+    known = search.text(sha256)
+    missing = [word for word in words if word not in known]
+    if not missing:
+        return True
+    try:
+        with reading.open_copy(archive, archive.index.with_body(sha256)) as proven:
+            text = folded(mime.text(mime.parse(b"".join(beginning(reading.pieces(proven, sha256))))))
+    except ArchiveError as error:
+        result.unread.append(error.what)
+        return False
+    return all(word in text for word in missing)
+
+
+def beginning(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """As much of a message as its text is looked for in."""
+    octets = 0
+    for piece in pieces:
+        yield piece
+        octets += len(piece)
+        if octets >= MAX_READ:
+            return

@@ -1,0 +1,136 @@
+"""What a search found, as a table and in JSON."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from mailmove import fields
+from mailmove.jobs.find import FindResult
+from mailmove.model import Found, folder_text
+from mailmove.safe import visible
+from mailmove.units import format_size, plural, short_id, timestamp, utc
+
+_MIN_SUBJECT = 20
+_FOLDERS = 24
+_WHO = 22
+
+
+def text(result: FindResult) -> Iterator[str]:
+    """How many there are, a table of them, newest first, and what to do with one."""
+    account, shown = visible(result.account), len(result.messages)
+    if not result.found:
+        yield f"{account}: nothing found."
+    elif shown < result.found:
+        yield f"{account}: {plural(result.found, 'message')} found, the newest {shown:,}:"
+    elif not result.searched:
+        yield f"{account}: the newest {plural(shown, 'message')} found:"
+    else:
+        yield f"{account}: {plural(shown, 'message')} found"
+    yield from _table(result)
+    if shown < result.found or not result.searched:
+        yield "For more of them: --limit 0"
+    yield from problems(result)
+    if result.messages:
+        yield f"Next: mailmove show {short_id(result.messages[0].sha256)}     get, restore work alike"
+
+
+def problems(result: FindResult) -> Iterator[str]:
+    """Files that could not be looked into."""
+    if result.unread:
+        yield f"PROBLEM: {plural(len(result.unread), 'message')} could not be read and may hold the words as well:"
+        for what in result.unread[:10]:
+            yield f"  {what}"
+        yield "Next: mailmove check"
+
+
+def as_json(result: FindResult) -> dict[str, Any]:
+    """One account."""
+    return {
+        "account": result.account,
+        "exit": int(result.exit),
+        "found": result.found,
+        "searched_all": result.searched,
+        "messages": [_message(message) for message in result.messages],
+        "unread": result.unread,
+    }
+
+
+def folders(message: Found) -> list[str]:
+    """The folders of a message's copies, each once, safe for a terminal."""
+    return list(dict.fromkeys(visible(folder_text(copy.folder)) for copy in message.copies))
+
+
+def day(arrival: int, date: bytes | None, how: str = "%Y-%m-%d") -> str:
+    """When a message arrived, in local time; where the server told none, when it says it was sent."""
+    moment = arrival or fields.sent(date)
+    return utc(moment).astimezone().strftime(how) if moment else "-"
+
+
+def _table(result: FindResult) -> Iterator[str]:
+    from rich.cells import cell_len, set_cell_size
+
+    rows = [
+        (
+            short_id(message.sha256),
+            day(message.arrival, message.date),
+            _who(message, result.login),
+            fields.shown(message.subject),
+            ", ".join(folders(message)),
+            format_size(message.octets),
+            "on the server" if message.on_server else "only here",
+        )
+        for message in result.messages
+    ]
+    if not rows:
+        return
+    heads = ("ID", "arrived", "from", "subject", "folder", "size", "")
+    widths = [max(cell_len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    widths[2], widths[4] = min(widths[2], _WHO), min(widths[4], _FOLDERS)
+    room = shutil.get_terminal_size((120, 24)).columns - 2 * len(heads) + 1
+    widths[3] = max(_MIN_SUBJECT, min(widths[3], room - sum(widths) + widths[3]))
+    for row in (heads, *rows):
+        cells = [
+            cell.rjust(width) if head == "size" else set_cell_size(_cut(cell, width), width)
+            for head, cell, width in zip(heads, row, widths, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _cut(cell: str, width: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return cell if cell_len(cell) <= width else set_cell_size(cell, width - 1).rstrip() + "…"
+
+
+def _who(message: Found, login: str) -> str:
+    """The other one: who wrote it, or, where the account's owner did, to whom."""
+    sender = fields.sender(message.from_)
+    if sender.address and login.lower().startswith(sender.address + "@"):
+        return f"to {fields.sender(message.to).shown}"
+    return sender.shown
+
+
+def _message(message: Found) -> dict[str, Any]:
+    return {
+        "id": short_id(message.sha256),
+        "sha256": message.sha256.hex(),
+        "arrived": timestamp(utc(message.arrival)) if message.arrival else None,
+        "date": fields.text(message.date) or None,
+        "from": fields.text(message.from_),
+        "to": fields.text(message.to),
+        "subject": fields.text(message.subject),
+        "message_id": fields.text(message.message_id) or None,
+        "octets": message.octets,
+        "on_server": message.on_server,
+        "copies": [
+            {
+                "folder": folder_text(copy.folder),
+                "uidvalidity": copy.uidvalidity,
+                "uid": copy.uid,
+                "on_server": copy.on_server,
+            }
+            for copy in message.copies
+        ],
+    }

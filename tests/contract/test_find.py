@@ -1,0 +1,198 @@
+"""find, get and show: what was archived is found by what people remember, and comes back octet for octet."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mailmove.archive.memory import Memory
+from mailmove.archive.store import Archive
+from tests.kit import Mailbox, Program, message
+
+ENCODED = (
+    b"From: =?utf-8?q?Andr=C3=A9_M=C3=BCller?= <andre@example.org>\r\nTo: me@example.net\r\n"
+    b"Subject: =?utf-8?b?" + base64.b64encode("Stromrechnung für März".encode()) + b"?=\r\n\r\nbody\r\n"
+)
+RAW = "From: x@example.org\r\nSubject: Café à gogo\r\n\r\nbody\r\n".encode("latin-1")
+MIXED = (
+    b"From: Anna <anna@example.org>\r\nTo: me@example.net\r\nSubject: files\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + base64.b64encode(b"Die Zahlungserinnerung\x1b]0;gotcha\x07 liegt bei.")
+    + b"\r\n"
+    + b"".join(
+        b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename*=utf-8''%b\r\n\r\n%b\r\n"
+        % (name, content)
+        for name, content in (
+            (b"..%2F..%2Fescape.pdf", b"one"),
+            (b"escape.pdf", b"two"),
+            (b"CON.pdf", b"three"),
+            (b"a%1B%5B2Jb.pdf", b"four"),
+            (b"C%3A%5Cdir%5C.profile", b"five"),
+        )
+    )
+    + b"--b--\r\n"
+)
+HTML = (
+    b"From: shop@example.org\r\nSubject: offer\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
+    b"<html><head><title>x</title><style>p{}</style></head><body><p>Dear&nbsp;customer,</p>"
+    b'<ul><li>one<li>two</ul><a href="http://192.0.2.1/track">click</a><img src="http://192.0.2.1/p" alt="logo">'
+    b"<script>alert(1)</script></body></html>\r\n"
+)
+
+
+@pytest.fixture
+def home(mailbox: Mailbox, mailmove: Program, tmp_path: Path) -> Path:
+    """An archive of a few messages, by its directory."""
+    mailbox.fill([ENCODED], arrival=datetime(2021, 1, 1, tzinfo=UTC))
+    mailbox.fill([RAW, MIXED, HTML], arrival=datetime(2022, 1, 1, tzinfo=UTC))
+    mailbox.fill(map(message, range(5)), arrival=datetime(2023, 1, 1, tzinfo=UTC))
+    mailbox.fill([message(3)], "Sent", arrival=datetime(2024, 1, 1, tzinfo=UTC))
+    export(mailbox, mailmove, tmp_path / "mail")
+    return tmp_path / "mail"
+
+
+def export(mailbox: Mailbox, mailmove: Program, archive: Path) -> None:
+    done = mailmove("export", mailbox.url, "--tls", "none", "--archive", archive)
+    assert done.code == 0, done.err
+
+
+def subjects(mailmove: Program, home: Path, *arguments: object) -> list[str]:
+    done = mailmove("find", "--archive", home, "--json", *arguments)
+    assert done.code == 0, done.err
+    return [found["subject"] for found in done.json["accounts"][0]["messages"]]
+
+
+def id_of(mailmove: Program, home: Path, *words: str) -> str:
+    [found] = mailmove("find", "--archive", home, "--json", *words).json["accounts"][0]["messages"]
+    return str(found["id"])
+
+
+WANTED: list[tuple[list[str], list[str]]] = [
+    (["RECHNUNG"], ["Stromrechnung für März"]),
+    (["marz", "andre muller"], ["Stromrechnung für März"]),
+    (["marz", "anna"], []),
+    (["--from", "müller"], ["Stromrechnung für März"]),
+    (["--to", "müller"], []),
+    (["cafe"], ["Café à gogo"]),
+    (["--subject", "message", "--from", "sender3"], ["message 3"]),
+    (["--subject", "message", "--before", "2023-06-01", "--folder", "Sent"], []),
+    (["--before", "2021-06-01"], ["Stromrechnung für März"]),
+    (["--since", "2023-06-01"], ["message 3"]),
+    (["--folder", "Sent"], ["message 3"]),
+    (["--larger-than", "600"], ["files"]),
+    (["zahlungserinnerung"], []),
+    (["zahlungserinnerung", "--body"], ["files"]),
+    (["zahlungserinnerung", "anna", "--body"], ["files"]),
+    (["customer,", "--body", "--limit", "1"], ["offer"]),
+]
+
+
+def test_words_find_messages_whatever_case_accents_and_encoding(home: Path, mailmove: Program) -> None:
+    assert [subjects(mailmove, home, *arguments) for arguments, _ in WANTED] == [expected for _, expected in WANTED]
+
+
+def test_copies_in_several_folders_are_one_and_the_newest_comes_first(home: Path, mailmove: Program) -> None:
+    done = mailmove("find", "--archive", home)
+    lines = done.out.splitlines()
+    assert lines[0].endswith(": 9 messages found")
+    assert "message 3" in lines[2] and "Sent, INBOX" in lines[2] and lines[2].endswith("on the server")
+    assert "Stromrechnung" in lines[-2] and lines[-1].startswith("Next: mailmove show")
+    assert [line[12:22] for line in lines[2:-1]] == sorted((line[12:22] for line in lines[2:-1]), reverse=True)
+
+
+def test_what_left_the_server_is_only_here(home: Path, mailmove: Program, mailbox: Mailbox) -> None:
+    assert subjects(mailmove, home, "--only-here") == []
+    mailbox.expunge("INBOX", mailbox.uids()[:1])
+    mailbox.expunge("Sent", mailbox.uids("Sent"))
+    export(mailbox, mailmove, home)
+    assert subjects(mailmove, home, "--only-here") == ["Stromrechnung für März"]  # message 3 is still in INBOX
+
+
+def test_get_gives_the_octets_that_the_server_sent(home: Path, mailmove: Program, tmp_path: Path) -> None:
+    wanted = id_of(mailmove, home, "files")
+    done = mailmove("get", wanted, "--archive", home, "-o", tmp_path / "out")
+    assert (done.code, done.out) == (0, f"{tmp_path}/out/{wanted}.eml\n")
+    assert (tmp_path / "out" / f"{wanted}.eml").read_bytes() == MIXED
+    assert mailmove("get", wanted, "--archive", home, "-o", tmp_path / "out").out == done.out
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    piped = subprocess.run(
+        mailmove.command("get", wanted[:6], "-a", home, "-o", "-"), env=mailmove.env, capture_output=True, check=True
+    )
+    assert piped.stdout == MIXED
+
+
+@pytest.mark.loss(16)
+def test_get_delivers_nothing_that_was_altered_and_finds_another_copy(
+    home: Path, mailmove: Program, tmp_path: Path
+) -> None:
+    twice = id_of(mailmove, home, "message 3")
+    for name in ("Sent", "INBOX"):
+        [file] = [f for f in (home / name / "cur").iterdir() if f.read_bytes() == message(3)]
+        changed = file.read_bytes().replace(b"line of", b"lie of ")
+        file.unlink()  # its twin in the other folder is a hard link
+        file.write_bytes(changed)
+        done = mailmove("get", twice, "--archive", home, "-o", tmp_path / name)
+        if name == "Sent":
+            assert done.code == 0, done.err
+            assert (tmp_path / name / f"{twice}.eml").read_bytes() == message(3)
+    assert done.code == 7
+    assert twice in done.err and "INBOX UID 8: its file was altered" in done.err and "--refetch" in done.err
+    assert not list((tmp_path / "INBOX").iterdir())
+    done = mailmove("find", "line", "--body", "--archive", home)
+    assert done.code == 7 and f"message {twice} cannot be read" in done.out
+
+
+@pytest.mark.fault(43)
+def test_attachments_are_saved_under_names_that_lead_nowhere_else(
+    home: Path, mailmove: Program, tmp_path: Path
+) -> None:
+    wanted = id_of(mailmove, home, "files")
+    done = mailmove("get", wanted, "--attachments", "--archive", home, "-o", tmp_path / "a" / "b")
+    assert done.code == 0, done.err
+    saved = {file.name: file.read_bytes() for file in (tmp_path / "a" / "b").iterdir()}
+    assert saved == {
+        "escape.pdf": b"one",
+        "escape-2.pdf": b"two",
+        "%43ON.pdf": b"three",
+        "a%1B[2Jb.pdf": b"four",
+        "%2Eprofile": b"five",
+    }
+    assert [each.name for each in (tmp_path / "a").iterdir()] == ["b"]
+
+
+@pytest.mark.fault(43)
+def test_show_prints_text_and_escapes_what_a_terminal_would_act_on(home: Path, mailmove: Program) -> None:
+    done = mailmove("show", id_of(mailmove, home, "files"), "--archive", home)
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out and "Die Zahlungserinnerung\\x1b]0;gotcha\\x07 liegt bei." in done.out
+    assert "From:        Anna <anna@example.org>" in done.out and "../../escape.pdf (3 B)" in done.out
+    done = mailmove("show", id_of(mailmove, home, "rechnung"), "--archive", home)
+    assert "From:        André Müller <andre@example.org>\n" in done.out
+    assert "Subject:     Stromrechnung für März\n" in done.out
+
+
+def test_show_makes_html_readable(home: Path, mailmove: Program) -> None:
+    done = mailmove("show", id_of(mailmove, home, "offer"), "--archive", home)
+    body = done.out.partition("\n\n")[2]
+    assert body == "Dear customer,\n\n- one\n- two\nclick <http://192.0.2.1/track>[logo]\n"
+
+
+def test_an_id_is_one_message_or_an_error(home: Path, mailmove: Program) -> None:
+    for wanted, said in (
+        ("zzzz", "is not the ID of a message"),
+        ("12", "is not the ID of a message"),
+        ("0000000000", "no archived message has the ID"),
+        ("../../x", "is not the ID"),
+    ):
+        done = mailmove("show", wanted, "--archive", home)
+        assert done.code == 2 and said in done.err
+
+
+def test_finding_needs_no_lock(home: Path, mailmove: Program, tmp_path: Path) -> None:
+    with Archive.open(str(home), Memory(str(tmp_path / "other")), writable=True):
+        assert subjects(mailmove, home, "offer") == ["offer"]
