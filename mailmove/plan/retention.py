@@ -31,6 +31,7 @@ class Stays(Enum):
     NEWEST = "among the newest"
     UNDATED = "without a usable date"
     FUTURE = "dated in the future"
+    RESTORED = "restored lately"
     RECENT_IN_ARCHIVE = "not archived long enough"
     NOT_NEEDED = "not needed for the target"
     UNPROVEN = "not proven"
@@ -45,6 +46,8 @@ class Dates:
     """The Date header; a UID without one that can be read is missing."""
     archived: Mapping[int, int] = field(default_factory=dict)
     """When the archive's copy was verified first."""
+    restored: Mapping[int, int] = field(default_factory=dict)
+    """When it was put back on the server: its age counts from then."""
 
 
 NO_DATES = Dates()
@@ -109,6 +112,8 @@ class FolderRule:
                 return Stays.FUTURE
         if date is None or date >= self._before:
             return Stays.NEWER
+        if dates.restored and dates.restored.get(message.uid, 0) >= self._before:
+            return Stays.RESTORED
         if self._archived_before is not None:
             archived = dates.archived.get(message.uid)
             if archived is None or archived >= self._archived_before:
@@ -230,15 +235,17 @@ def decide(
     return out
 
 
-def trim(folders: Mapping[bytes, Decisions], first: Collection[bytes], octets: int) -> None:
-    """Keep all but what is needed to free so many octets: messages of the folders in ``first``, then the oldest."""
+def needed(folders: Mapping[bytes, Decisions], first: Collection[bytes], octets: int) -> dict[bytes, set[int]]:
+    """Of the messages that may go those that free so many octets: from the folders in ``first``, then the oldest."""
     queue = sorted(
         (wire not in first, message.arrival or 0, wire, uid)
         for wire, decisions in folders.items()
         for uid, message in decisions.go.items()
     )
+    chosen: dict[bytes, set[int]] = {wire: set() for wire in folders}
     for _, _, wire, uid in queue:
         if octets <= 0:
-            folders[wire].keep([uid], Stays.NOT_NEEDED)
-        else:
-            octets -= folders[wire].go[uid].size or 0
+            break
+        octets -= folders[wire].go[uid].size or 0
+        chosen[wire].add(uid)
+    return chosen

@@ -21,7 +21,7 @@ from mailmove.units import LONG_LINE, parse_uid_set, uid_sets
 DELETED = "\\deleted"
 
 CHANGED = "it changed since the plan was made"
-REPLACED = "its UIDVALIDITY changed while messages were being deleted"
+REPLACED = "its UIDVALIDITY changed: these UIDs are other messages now"
 STILL_THERE = "the server answered OK and still has it"
 
 _UIDVALIDITY = re.compile(rb"\* OK \[UIDVALIDITY (\d{1,10})\]", re.IGNORECASE)
@@ -101,7 +101,7 @@ def delete(
     ours = [uid for uid, listed in there.items() if _marked(listed) and not _marked(wanted[uid])]
     if ours:
         try:
-            unmark(wire, folder, uidvalidity, {uid: wanted[uid] for uid in ours})
+            unmark(wire, folder, uidvalidity, ours)
         except CommandRefused:
             pass  # what is left is told all the same
     left.update(dict.fromkeys(there, problem or STILL_THERE))
@@ -109,18 +109,19 @@ def delete(
     return Outcome(gone | missing if again else gone, frozenset() if again else missing, left, problem)
 
 
-def unmark(wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Listed]) -> Outcome:
-    r"""Take ``\Deleted`` off messages that an interrupted :func:`delete` marked, as far as they still are the same.
+def unmark(wire: Wire, folder: Folder, uidvalidity: int, uids: Collection[int]) -> Outcome:
+    r"""Take ``\Deleted`` off messages that an interrupted :func:`delete` marked; nothing can be lost by that.
+
+    ``gone`` are those that the folder does not hold any more.
 
     :raises CommandRefused: when the folder cannot be opened or changed.
     """
-    try:
-        _, now = _open(wire, folder, uidvalidity, wanted)
-    except _Replaced as error:
-        return Outcome(left=dict.fromkeys(wanted, str(error)), problem=str(error))
+    if select(wire, folder, writable=True).uidvalidity != uidvalidity:
+        return Outcome(left=dict.fromkeys(uids, REPLACED), problem=REPLACED)
+    now = scan.find(wire, uids)
     for chosen in uid_sets((uid for uid, listed in now.items() if _marked(listed)), LONG_LINE):
         wire.command(b"UID STORE", chosen.encode(), rb"-FLAGS.SILENT (\Deleted)")
-    return Outcome(frozenset(wanted.keys() - now.keys()), left=dict.fromkeys(now, "the run was interrupted"))
+    return Outcome(frozenset(uids) - now.keys(), left=dict.fromkeys(now, "the run was interrupted"))
 
 
 def _open(wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Listed]) -> Look:
@@ -130,7 +131,7 @@ def _open(wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Lis
     """
     selected = select(wire, folder, writable=True)
     if not uidvalidity or selected.uidvalidity != uidvalidity:
-        raise _Replaced("its UIDVALIDITY changed: these UIDs are other messages now")
+        raise _Replaced(REPLACED)
     if selected.read_only:
         raise _Replaced("it is read-only")
     now = scan.find(wire, wanted.keys())

@@ -220,11 +220,10 @@ def test_after_a_lost_connection_the_same_call_finishes(server: Scripted) -> Non
 def test_marks_can_be_taken_off_again_and_only_those(server: Scripted) -> None:
     inbox = server.store["INBOX"]
     with wire(server) as line:
-        wanted = listing(line, 2, 3)
         for mail in inbox.mails[:4]:
             mail.flags.add("\\Deleted")
         inbox.mails.pop(2)
-        outcome = unmark(line, INBOX, inbox.uidvalidity, wanted)
+        outcome = unmark(line, INBOX, inbox.uidvalidity, {2, 3})
     assert outcome.gone == {3} and outcome.left.keys() == {2}
     assert {uid for uid, held in flags(inbox).items() if "\\Deleted" in held} == {1, 4}
 

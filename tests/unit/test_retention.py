@@ -29,7 +29,7 @@ from mailmove.plan.policy import (
     parse_max_delete,
     unmatched,
 )
-from mailmove.plan.retention import DAY, Dates, Decisions, FolderRule, Stays, decide, is_drafts, trim
+from mailmove.plan.retention import DAY, Dates, Decisions, FolderRule, Stays, decide, is_drafts, needed
 from mailmove.units import parse_age
 
 NOW = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
@@ -196,19 +196,27 @@ def test_a_uid_that_announces_another_message_is_noticed() -> None:
 def test_down_to_a_target_trash_goes_first_then_the_oldest_and_no_more_than_needed() -> None:
     inbox = decide([listed(1, OLD - 5), listed(2, OLD - 4), listed(3, OLD)], rule(None))
     trash = decide([listed(1, OLD + 9)], rule(None))
-    trim({b"INBOX": inbox, b"Trash": trash}, {b"Trash"}, 150)
-    assert (set(trash.go), set(inbox.go)) == ({1}, {1})
-    assert inbox.stay[Stays.NOT_NEEDED].messages == 2
+    both = {b"INBOX": inbox, b"Trash": trash}
+    assert needed(both, {b"Trash"}, 150) == {b"Trash": {1}, b"INBOX": {1}}
+    assert needed(both, {b"Trash"}, 100) == {b"Trash": {1}, b"INBOX": set()}
+    assert needed(both, (), 0) == {b"Trash": set(), b"INBOX": set()}
 
 
 @given(listings, st.integers(0, 2**41))
-def test_trimming_frees_enough_or_all_there_is(listing: list[Listed], need: int) -> None:
+def test_what_is_needed_frees_enough_or_all_there_is_and_no_message_too_many(listing: list[Listed], need: int) -> None:
     decisions = decide(listing, rule(None))
-    eligible = sum(m.size or 0 for m in decisions.go.values())
-    trim({b"INBOX": decisions}, (), need)
-    freed = sum(m.size or 0 for m in decisions.go.values())
-    assert freed >= min(need, eligible)
-    assert decisions.messages == len(listing)
+    chosen = [decisions.go[uid] for uid in needed({b"INBOX": decisions}, (), need)[b"INBOX"]]
+    freed = sum(m.size or 0 for m in chosen)
+    assert freed >= min(need, sum(m.size or 0 for m in decisions.go.values()))
+    newest = max(chosen, key=lambda m: (m.arrival or 0, m.uid), default=None)
+    assert newest is None or freed - (newest.size or 0) < need
+
+
+def test_a_restored_message_is_as_old_as_its_restore() -> None:
+    dates = Dates(restored={1: SECONDS - DAY, 2: SECONDS - 31 * DAY})
+    decisions = decide([listed(1), listed(2), listed(3)], rule("30d"), dates)
+    assert set(decisions.go) == {2, 3}
+    assert decisions.stay[Stays.RESTORED].messages == 1
 
 
 def folder(name: str, *attributes: str, kind: NamespaceKind = NamespaceKind.PERSONAL) -> Folder:
