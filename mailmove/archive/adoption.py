@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -59,17 +60,20 @@ def adopt(
 
 def set_aside(archive: Archive, directory: int, name: str) -> str:
     """Move a file that is not what it should be out of the way, never deleting it; returns where it is now."""
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    with durable.explained(f"moving {visible(name)} aside"):
-        to = durable.make_below(archive.root, f"{META}/{ASIDE}")
-        try:
-            taken = set(os.listdir(to))
-            new = next(n for n in _numbered(f"{now}-{name}") if n not in taken)
-            os.rename(name, new, src_dir_fd=directory, dst_dir_fd=to)
-            durable.flush(to)
-            durable.flush(directory)
-        finally:
-            os.close(to)
+    with durable.explained(f"moving {visible(name)} aside"), _aside(archive.root, name) as (to, new):
+        os.rename(name, new, src_dir_fd=directory, dst_dir_fd=to)
+        durable.flush(to)
+        durable.flush(directory)
+    return os.path.join(META, ASIDE, new)
+
+
+def copy_aside(root: int, name: str, content: bytes) -> str:
+    """Keep what a file held before it is replaced, in the archive that ``root`` is; returns where it is.
+
+    :raises OSError: when the disk does not take it.
+    """
+    with _aside(root, name) as (to, new):
+        durable.replace_file(new, content, to)
     return os.path.join(META, ASIDE, new)
 
 
@@ -107,6 +111,18 @@ def _record(folder: FolderDir, base: Base, sha256: bytes, letters: str, listed: 
         verified=timestamp(datetime.now(UTC)),
         object_id=listed.object_id if listed is not None else None,
     )
+
+
+@contextmanager
+def _aside(root: int, name: str) -> Iterator[tuple[int, str]]:
+    """The directory of what was put aside, and a free name in it."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    to = durable.make_below(root, f"{META}/{ASIDE}")
+    try:
+        taken = set(os.listdir(to))
+        yield to, next(free for free in _numbered(f"{now}-{name}") if free not in taken)
+    finally:
+        os.close(to)
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mailmove.archive import durable
-from mailmove.archive.records import Record, from_json, to_json
+from mailmove.archive.records import Complete, Record, from_json, to_json
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 
@@ -72,10 +72,7 @@ class Journal:
         try:
             fd = os.open(NAME, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
         except FileNotFoundError:
-            raise ArchiveError(
-                f"{shown} is missing: the archive has lost its record",
-                f"Restore it from a copy of the archive, or run: mailmove reindex {_archive_of(shown)}",
-            ) from None
+            raise ArchiveError(f"{shown} is missing: the archive has lost its record", _remedy(shown)) from None
         except OSError as error:
             raise durable.failure(f"opening {shown}", error) from error
         return cls(fd, shown, writable=writable)
@@ -144,9 +141,8 @@ class Journal:
             chunk = os.read(self._fd, min(_CHUNK, left))
             if not chunk:
                 raise ArchiveError(
-                    f"{self._shown} is shorter than when it was last read",
-                    "Was an older copy of the archive put back? If that is right, run: mailmove reindex "
-                    + _archive_of(self._shown),
+                    f"{self._shown} is shorter than when it was last read: was an older copy put back?",
+                    _remedy(self._shown),
                 )
             crc = zlib.crc32(chunk, crc)
             left -= len(chunk)
@@ -154,11 +150,28 @@ class Journal:
             raise self._damaged("it changed since it was last read")
 
     def _damaged(self, what: str) -> ArchiveError:
-        return ArchiveError(
-            f"{self._shown} is damaged {what}" if what.startswith("at") else f"{self._shown} is damaged: {what}",
-            "Nothing was changed. Restore it from a copy of the archive, or see “A damaged archive” in the README.",
-        )
+        where = " " if what.startswith("at") else ": "
+        return ArchiveError(f"{self._shown} is damaged{where}{what}", _remedy(self._shown))
 
 
-def _archive_of(shown: str) -> str:
-    return visible(os.path.dirname(os.path.dirname(shown)), 1000)
+def salvage(data: bytes) -> tuple[bytes, int]:
+    """What of a journal is whole, and how many lines are not; an unfinished last line is not counted.
+
+    Left out are also the states in which folders were complete: who knows what the lost lines said of them.
+    """
+    *lines, _ = data.split(b"\n")
+    kept, lost = [], 0
+    for line in lines:
+        try:
+            if not isinstance(decode(line), Complete):
+                kept.append(line + b"\n")
+        except ValueError:
+            lost += 1
+    return b"".join(kept), lost
+
+
+def _remedy(shown: str) -> str:
+    archive = visible(os.path.dirname(os.path.dirname(shown)), 1000)
+    return (
+        f"Nothing was changed. Restore it from a copy of the archive; or save what there is: mailmove reindex {archive}"
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from mailmove.archive import durable, layout
 from mailmove.archive.names import SEPARATORS
-from mailmove.archive.records import wire_octets, wire_text
+from mailmove.archive.records import Unknown, wire_octets, wire_text
 from mailmove.errors import ArchiveError
 from mailmove.model import Folder
 from mailmove.safe import visible
@@ -77,6 +77,11 @@ class Manifest:
             folders[folders.index(old)] = replace(old, path=sibling, retired=True)
         new = FolderDir(folder.wire, folder.delimiter, uidvalidity, path, special_use=folder.special_use)
         return replace(self, folders=(*folders, new))
+
+
+def beginning(uuid: str) -> Unknown:
+    """The line that begins a journal: which archive it is of."""
+    return Unknown({"kind": "archive", "format": FORMAT, "uuid": uuid})
 
 
 def load(directory: int, shown: str) -> Manifest:

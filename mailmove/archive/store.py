@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailmove.archive import durable, headers, index, journal, manifest, names, records
 from mailmove.archive.lock import Lock
@@ -36,51 +37,77 @@ class Survey:
     foreign: tuple[str, ...]
 
 
+class Place(NamedTuple):
+    """An archive's directory and its ``.mailmove``, open, with the lock of whoever may write."""
+
+    path: str
+    root: int
+    meta: int
+    lock: Lock | None
+
+    def shown(self, name: str) -> str:
+        """The path of a file in ``.mailmove``, for messages."""
+        return os.path.join(self.path, META, name)
+
+    def leave(self) -> None:
+        """Let go of it."""
+        if self.lock is not None:
+            self.lock.release()
+        os.close(self.meta)
+        os.close(self.root)
+
+
+def enter(path: str, *, writable: bool) -> Place:
+    """Open an archive's directory, before anything in it is read; writing takes its lock.
+
+    :raises ArchiveError: when there is no archive, or another run is writing to it.
+    """
+    path = os.path.abspath(os.path.expanduser(path))
+    with durable.explained(f"opening {visible(path)}"):
+        root = durable.open_dir(path)
+    meta = -1
+    try:
+        _check_owner(root, path)
+        with durable.explained(f"opening {visible(path)}"):
+            try:
+                meta = durable.open_dir(META, root)
+            except FileNotFoundError:
+                raise ArchiveError(f"{visible(path)} is not a mailmove archive") from None
+        return Place(path, root, meta, Lock.acquire(meta, path) if writable else None)
+    except BaseException:
+        for fd in (meta, root):
+            if fd >= 0:
+                os.close(fd)
+        raise
+
+
 class Archive:
     """One account's archive.
 
     Everything below raises :exc:`~mailmove.errors.ArchiveError`: missing, locked, damaged, full, or not this account's.
     """
 
-    def __init__(self, path: str, root: int, meta: int, lock: Lock | None, memory: Memory) -> None:
-        self.path = path
-        self.root = root
+    def __init__(self, place: Place, memory: Memory) -> None:
+        self.path, self.root = place.path, place.root
         self.notes: list[str] = []
         """What had to be mended on opening, for the report."""
-        self._meta = meta
-        self._lock = lock
+        self._place = place
         self._memory = memory
-        self.manifest = manifest.load(meta, os.path.join(path, META, manifest.NAME))
-        self.journal = journal.Journal.open(meta, os.path.join(path, META, journal.NAME), writable=lock is not None)
+        writable = place.lock is not None
+        self.manifest = manifest.load(place.meta, place.shown(manifest.NAME))
+        self.journal = journal.Journal.open(place.meta, place.shown(journal.NAME), writable=writable)
         self.index = self._open_index()
-        if lock is not None:
+        if writable:
             self._finish_moves()
 
     @classmethod
     def open(cls, path: str, memory: Memory, *, writable: bool) -> Archive:
         """Open an archive that exists; writing takes its lock."""
-        path = os.path.abspath(os.path.expanduser(path))
+        place = enter(path, writable=writable)
         try:
-            root = durable.open_dir(path)
-        except OSError as error:
-            raise durable.failure(f"opening {visible(path)}", error) from error
-        meta, lock = -1, None
-        try:
-            _check_owner(root, path)
-            with durable.explained(f"opening {visible(path)}"):
-                try:
-                    meta = durable.open_dir(META, root)
-                except FileNotFoundError:
-                    raise ArchiveError(f"{visible(path)} is not a mailmove archive") from None
-            if writable:
-                lock = Lock.acquire(meta, path)
-            return cls(path, root, meta, lock, memory)
+            return cls(place, memory)
         except BaseException:
-            if lock is not None:
-                lock.release()
-            for fd in (meta, root):
-                if fd >= 0:
-                    os.close(fd)
+            place.leave()
             raise
 
     @classmethod
@@ -121,10 +148,7 @@ class Archive:
         """Let go of everything."""
         self.index.close()
         self.journal.close()
-        if self._lock is not None:
-            self._lock.release()
-        os.close(self._meta)
-        os.close(self.root)
+        self._place.leave()
 
     def record(self, lines: Iterable[records.Record], found: dict[str, headers.Headers] | None = None) -> None:
         """Write records to the journal, durably, then to the index; ``found`` are headers by SHA-256."""
@@ -146,7 +170,7 @@ class Archive:
             wanted = wanted.with_folder(folder, uidvalidity)
         if wanted is not self.manifest:
             with durable.explained(f"writing {self.path}/{META}/{manifest.NAME}"):
-                manifest.save(wanted, self._meta)
+                manifest.save(wanted, self._place.meta)
             self.manifest = wanted
             self._finish_moves()
 
@@ -365,8 +389,7 @@ def create(path: str, login: str) -> None:
             meta = durable.make_below(root, META)
             try:
                 identity = str(uuid.uuid4())
-                started = records.Unknown({"kind": "archive", "format": manifest.FORMAT, "uuid": identity})
-                journal.Journal.create(meta, [started])
+                journal.Journal.create(meta, [manifest.beginning(identity)])
                 manifest.save(manifest.Manifest(identity, login, _probe_separator(meta)), meta)
             finally:
                 os.close(meta)

@@ -54,6 +54,27 @@ def foreign(archive: Archive) -> Iterator[str]:
                     yield os.path.normpath(os.path.join(above, name))
 
 
+def unplaced(archive: Archive) -> dict[str, int]:
+    """How many files named like message files, and not recorded under that name, lie where none of that name belongs.
+
+    By directory, relative to the archive.
+    """
+    homes = {f"{folder.path}/cur": folder.uidvalidity for folder in archive.manifest.folders}
+    recorded = {
+        hash(base) for wire, uidvalidity in archive.index.folders() for base in archive.index.bases(wire, uidvalidity)
+    }
+    found: dict[str, int] = {}
+    for path, directory in _maildirs(archive):
+        with durable.explained(f"listing {visible(os.path.join(archive.path, path))}"):
+            here = os.listdir(directory)
+        for name in here:
+            text = names.split(name)[0]
+            base = names.parse_base(text)
+            if base is not None and base.uidvalidity != homes.get(path) and hash(text) not in recorded:
+                found[path] = found.get(path, 0) + 1
+    return found
+
+
 def _maildirs(archive: Archive) -> Iterator[tuple[str, int]]:
     """``cur`` and ``new`` of every Maildir, also of those that mail programs made: path and open descriptor."""
     with durable.explained(f"listing {visible(archive.path)}"):

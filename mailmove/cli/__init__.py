@@ -17,6 +17,7 @@ from mailmove.cli.demo import demo
 from mailmove.cli.export import export
 from mailmove.cli.find import find
 from mailmove.cli.get import get, show
+from mailmove.cli.reindex import reindex
 from mailmove.errors import Exit, MailmoveError
 
 # As they are needed: first look, then copy, then let go, then get back.
@@ -45,6 +46,7 @@ app.command()(demo)
 app.command()(export)
 app.command()(find)
 app.command()(get)
+app.command()(reindex)
 app.command()(show)
 
 

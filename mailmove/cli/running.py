@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
 from mailmove import credentials
+from mailmove.archive import salvage
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive, exists
 from mailmove.cancel import Cancel
@@ -98,6 +99,10 @@ class Work:
             return Archive.open(self.place.archive, self._memory, writable=writable)
         login = self.account.endpoint.login
         return Archive.for_login(login, self.place.archive, self._memory, writable=writable, new=new)
+
+    def mend(self) -> salvage.Salvaged:
+        """Make the archive one that can be opened; see :func:`mailmove.archive.salvage.mend`."""
+        return salvage.mend(self.place.archive, self._memory)
 
 
 Start = Callable[[Work], Generator[Progress, None, R]]

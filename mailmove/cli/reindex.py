@@ -1,0 +1,37 @@
+"""``mailmove reindex``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import typer
+
+from mailmove.cli import options
+
+
+def reindex(
+    archives: options.Archives = None,
+    archive: options.ArchiveDir = None,
+    config: options.ConfigFile = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Make an archive's index again, and save what can be saved of a journal that is damaged or gone.
+
+    Message files without a record are re-hashed and recorded again. Nothing is deleted.
+    """
+    from mailmove.cli.running import Work, present, run
+    from mailmove.jobs.progress import Progress
+    from mailmove.jobs.reindex import ReindexResult
+    from mailmove.jobs.reindex import reindex as job
+    from mailmove.report import reindex as report
+
+    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, archive=archive)
+
+    def start(work: Work) -> Generator[Progress, None, ReindexResult]:
+        salvaged = work.mend()
+        with work.archive(writable=True) as opened:
+            return (yield from job(work.name, opened, salvaged, work.cancel))
+
+    raise typer.Exit(present("reindex", setup, run(setup, setup.archives(archives), start, login=False), report))

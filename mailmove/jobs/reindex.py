@@ -1,0 +1,75 @@
+"""Reindex: what an archive knows, made again from its journal and, where that has gaps, from the message files."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mailmove.archive import records, strays
+from mailmove.archive.adoption import adopt
+from mailmove.archive.salvage import Salvaged
+from mailmove.archive.store import Archive
+from mailmove.cancel import Cancel
+from mailmove.errors import Exit, Interrupted
+from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.units import timestamp
+
+_AT_ONCE = 500  # message files between two records
+
+
+@dataclass(slots=True)
+class ReindexResult:
+    """What became of one archive's index and journal. Counts are messages; paths are relative to the archive."""
+
+    account: str
+    path: str
+    salvaged: Salvaged
+    messages: int = 0
+    folders: int = 0
+    adopted: int = 0
+    """Recorded again from their files, each re-hashed."""
+    aside: list[str] = field(default_factory=list)
+    """Files that are not what their names say, where they are now."""
+    unplaced: dict[str, int] = field(default_factory=dict)
+    """Message files in directories that are not those of their folder, which nothing can be told of."""
+    notes: list[str] = field(default_factory=list)
+    stopped: Interrupted | None = None
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code of this archive."""
+        if self.stopped is not None:
+            return self.stopped.exit
+        if self.aside:
+            return Exit.ARCHIVE
+        return Exit.PARTIAL if self.unplaced else Exit.DONE
+
+
+def reindex(
+    account: str, archive: Archive, salvaged: Salvaged, cancel: Cancel
+) -> Generator[Progress, None, ReindexResult]:
+    """Record what the journal does not know; ``archive`` has just made its index again from what the journal does.
+
+    :raises ArchiveError: when the archive cannot be read or written.
+    """
+    result = ReindexResult(account, archive.path, salvaged, notes=list(archive.notes))
+    try:
+        for folder in archive.manifest.folders:
+            files = archive.survey(folder).unrecorded
+            yield Expect(len(files), sum(base.octets for base, _ in files))
+            for start in range(0, len(files), _AT_ONCE):
+                cancel.check()
+                some = files[start : start + _AT_ONCE]
+                adopted = adopt(archive, folder, some, {})
+                result.adopted += adopted.recorded
+                result.aside += adopted.aside
+                yield Advance(folder.shown, len(some), sum(base.octets for base, _ in some))
+    except Interrupted as error:
+        result.stopped = error
+    if not salvaged.whole:
+        result.unplaced = strays.unplaced(archive)
+    result.messages, result.folders = archive.index.count()[0], len(archive.index.folders())
+    summary = {"messages": result.messages, "adopted": result.adopted, "aside": len(result.aside)}
+    archive.record([records.Run("reindex", timestamp(datetime.now(UTC)), int(result.exit), summary)])
+    return result

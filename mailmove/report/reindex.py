@@ -1,0 +1,65 @@
+"""What became of an archive's index and journal, in words and in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mailmove.jobs.reindex import ReindexResult
+from mailmove.report import words
+from mailmove.safe import visible
+from mailmove.units import plural
+
+
+def text(result: ReindexResult) -> Iterator[str]:
+    """What was made again, what was saved, what is lost, and what to do next."""
+    yield f"The index was made again: {plural(result.messages, 'message')} in {plural(result.folders, 'folder')}."
+    yield f"  {words.path(result.path)}"
+    if result.salvaged.gone:
+        yield "There was no journal; a new one was begun."
+    elif result.salvaged.lost:
+        lines = plural(result.salvaged.lost, "line")
+        yield f"{lines} of the journal could not be read; all others were saved. As it was, it is kept:"
+        yield f"  {visible(result.salvaged.aside)}"
+    if result.adopted:
+        yield f"{plural(result.adopted, 'message')} recorded again from their files, each re-hashed."
+    if result.adopted or not result.salvaged.whole:
+        yield "What no file name can say was only in the lost lines: keywords, INTERNALDATE as the server sent it,"
+        yield "announced sizes, when each message was verified, which are gone from the server, what was done when."
+        yield "The next export learns again what the server still tells."
+    yield from problems(result)
+    for note in result.notes:
+        yield f"Note: {note}."
+    yield "Next: mailmove export" if result.adopted or not result.salvaged.whole else "Next: mailmove check"
+
+
+def problems(result: ReindexResult) -> Iterator[str]:
+    """What is not in order, or not finished."""
+    if result.stopped:
+        yield "Interrupted: run the same command again to record the other files."
+    for path in result.aside:
+        yield f"DAMAGED  a file is not what its name says; it is kept: {visible(path)}"
+    for path, number in result.unplaced.items():
+        files = plural(number, "message file")
+        yield f"NOT RECORDED  {files} in {visible(path)}: archive.toml does not say of which folder"
+
+
+def as_json(result: ReindexResult) -> dict[str, Any]:
+    """One archive."""
+    return {
+        "account": result.account,
+        "archive": result.path,
+        "exit": int(result.exit),
+        "stopped": result.stopped.what if result.stopped else None,
+        "messages": result.messages,
+        "folders": result.folders,
+        "journal": {
+            "gone": result.salvaged.gone,
+            "lost_lines": result.salvaged.lost,
+            "kept_at": result.salvaged.aside or None,
+        },
+        "adopted": result.adopted,
+        "aside": result.aside,
+        "unplaced": result.unplaced,
+        "notes": result.notes,
+    }
