@@ -64,10 +64,14 @@ HeadersOf = Callable[[records.Message], Headers]
 
 
 class Known(NamedTuple):
-    """What the archive knows of a message on the server; ``gone``: it was not on the server at the last look."""
+    """What the archive knows of a message on the server.
+
+    ``size`` is as announced, or the true length where nothing was announced or the record of it is lost; ``gone``: it
+    was not on the server at the last look.
+    """
 
     arrival: int
-    size: int | None
+    size: int
     flags: frozenset[str]
     gone: bool
 
@@ -182,7 +186,8 @@ class Index:
         """What is archived of a folder, by UID."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT uid, arrival, size, flags, gone IS NOT NULL FROM message WHERE folder = ? AND current",
+                "SELECT uid, arrival, coalesce(size, octets), flags, gone IS NOT NULL FROM message"
+                " WHERE folder = ? AND current",
                 (self._folder(wire, uidvalidity),),
             )
             return {

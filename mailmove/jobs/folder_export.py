@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from mailmove.archive import records
 from mailmove.archive.adoption import adopt, change_flags, set_aside
-from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
 from mailmove.archive.proof import prove_all
@@ -206,32 +205,12 @@ class FolderExport:
             self.after.append(records.Gone(*key, plan.gone, now))
         if plan.back:
             self.after.append(records.Present(*key, plan.back, now))
-        changed = self._archive.index.current(*key, plan.flags.keys() | plan.unsized.keys())
+        changed = self._archive.index.current(*key, plan.flags.keys())
         changes: dict[Base, tuple[frozenset[str], frozenset[str]]] = {}
         for uid, change in plan.flags.items():
             changes[changed[uid].base] = change
             self.after.append(records.Flags(*key, uid, tuple(sorted(change[1]))))
         change_flags(self._archive, where, changes)
-        for verdict in prove_all(self._archive, where, [changed[uid] for uid in plan.unsized]):
-            if not verdict.problem:
-                self.after.append(_sized(verdict.stored, plan.unsized[verdict.stored.id.uid], now))
-
-
-def _sized(stored: Stored, listed: Listed, now: str) -> records.Message:
-    """The record of a message that was archived from its file alone, now that the server announced its size."""
-    return records.Message(
-        folder=stored.id.folder,
-        uidvalidity=stored.id.uidvalidity,
-        uid=stored.id.uid,
-        internaldate=None,
-        arrival=stored.base.arrival,
-        size=listed.size,
-        octets=stored.base.octets,
-        sha256=stored.sha256.hex(),
-        flags=tuple(sorted(listed.flags)),
-        verified=now,
-        object_id=listed.object_id,
-    )
 
 
 def _now() -> str:

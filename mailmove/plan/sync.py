@@ -17,8 +17,8 @@ class Archived(Protocol):
         """INTERNALDATE in Unix seconds, 0 for none."""
 
     @property
-    def size(self) -> int | None:
-        """RFC822.SIZE as announced when it was archived."""
+    def size(self) -> int:
+        """RFC822.SIZE as announced when it was archived; its true length where that is not known."""
 
     @property
     def flags(self) -> frozenset[str]:
@@ -55,9 +55,8 @@ class FolderPlan:
 
     ``fetch``: not archived; ``suspects`` among them are archived under another announced size or arrival, so that this
     UID may be another message by now. ``absent``: archived, but the file is not where it was, and this run was not
-    asked to fetch it again. ``held``: archived. Besides: ``flags`` of the server that changed, from and to;
-    ``unsized``, archived from its file alone, so that its announced size is only known now; ``gone`` and ``back``,
-    archived and no longer or again listed.
+    asked to fetch it again. ``held``: archived. Besides: ``flags`` of the server that changed, from and to; ``gone``
+    and ``back``, archived and no longer or again listed.
     """
 
     fetch: dict[int, Listed]
@@ -65,7 +64,6 @@ class FolderPlan:
     absent: frozenset[int]
     held: int
     flags: dict[int, tuple[frozenset[str], frozenset[str]]]
-    unsized: dict[int, Listed]
     gone: frozenset[int]
     back: frozenset[int]
 
@@ -91,11 +89,9 @@ def unchanged(status: FolderStatus, settled: Settled | None) -> bool:
 def same_message(listed: Listed, archived: Archived) -> bool:
     """Whether a listed message can be the archived one: it still announces the same size and arrival.
 
-    Sizes may be estimates (Exchange), so they are compared with what was announced then, never with the octets.
+    Sizes may be estimates (Exchange), so they are compared with what was announced then, where that is known.
     """
-    return (listed.arrival or 0) == archived.arrival and (
-        archived.size is None or listed.size is None or listed.size == archived.size
-    )
+    return (listed.arrival or 0) == archived.arrival and (listed.size is None or listed.size == archived.size)
 
 
 def plan_folder(
@@ -111,7 +107,6 @@ def plan_folder(
     """
     fetch: dict[int, Listed] = {}
     flags: dict[int, tuple[frozenset[str], frozenset[str]]] = {}
-    unsized: dict[int, Listed] = {}
     suspects, absent, back, listed_known = set(), set(), set(), set()
     held = 0
     for message in listing:
@@ -132,12 +127,10 @@ def plan_folder(
             held += 1
             if record.flags != message.flags:
                 flags[message.uid] = (record.flags, message.flags)
-            if record.size is None and message.size is not None:
-                unsized[message.uid] = message
         if record.gone:
             back.add(message.uid)
     gone = frozenset(uid for uid, record in archived.items() if uid not in listed_known and not record.gone)
-    return FolderPlan(fetch, frozenset(suspects), frozenset(absent), held, flags, unsized, gone, frozenset(back))
+    return FolderPlan(fetch, frozenset(suspects), frozenset(absent), held, flags, gone, frozenset(back))
 
 
 def chunks(uids: Iterable[int], sizes: Mapping[int, Listed], most: int, octets: int) -> list[list[int]]:
