@@ -133,6 +133,7 @@ class Selected:
 
     ``uidvalidity`` is 0 where the server has no lasting UIDs: it did not send one, sent 0, or said UIDNOTSTICKY
     (RFC 4315). ``uids_sticky`` is then False and nothing may be identified by UID from one session to the next.
+    ``permanent_flags``, in lower case, are those that a client can set for good, ``\\*`` any keyword; None: not told.
     """
 
     exists: int
@@ -141,6 +142,7 @@ class Selected:
     highestmodseq: int | None
     read_only: bool
     uids_sticky: bool = True
+    permanent_flags: frozenset[str] | None = None
 
 
 class Listed(NamedTuple):

@@ -19,7 +19,7 @@ from mailmove.archive.journal import Position
 from mailmove.archive.names import Base
 from mailmove.archive.records import MessageId, Record
 
-SCHEMA = 4
+SCHEMA = 5
 _MAX_CACHE_KB = 4096
 _CHECKPOINT = 8000  # pages of write-ahead log; hashes scatter, and later writes to a page replace earlier ones
 
@@ -43,7 +43,7 @@ CREATE TABLE restoring (
     PRIMARY KEY (login, folder)) WITHOUT ROWID;
 CREATE TABLE restored (
     login TEXT, folder BLOB, uidvalidity INTEGER, uid INTEGER, at TEXT NOT NULL,
-    source_folder BLOB NOT NULL, source_uidvalidity INTEGER NOT NULL, source_uid INTEGER NOT NULL,
+    source_folder BLOB NOT NULL, source_uidvalidity INTEGER NOT NULL, source_uid INTEGER NOT NULL, sha256 TEXT NOT NULL,
     PRIMARY KEY (login, folder, uidvalidity, uid)) WITHOUT ROWID;
 CREATE INDEX restored_source ON restored (source_folder, source_uidvalidity, source_uid);
 CREATE TABLE run (
@@ -279,12 +279,13 @@ class Index:
     def restored(self, wire: bytes, uidvalidity: int, login: str | None = None) -> dict[int, records.Restored]:
         """Messages on the server that a restore put there, by UID: each one's age counts from ``at``."""
         rows = self._db.execute(
-            "SELECT uid, at, source_folder, source_uidvalidity, source_uid FROM restored"
+            "SELECT uid, at, source_folder, source_uidvalidity, source_uid, sha256 FROM restored"
             " WHERE folder = ? AND uidvalidity = ? AND login = ?",
             (wire, uidvalidity, login or ""),
         )
         return {
-            uid: records.Restored(wire, uidvalidity, uid, at, MessageId(*source), login) for uid, at, *source in rows
+            uid: records.Restored(wire, uidvalidity, uid, at, MessageId(*source), sha256, login)
+            for uid, at, *source, sha256 in rows
         }
 
     def runs(self) -> list[records.Run]:
@@ -400,8 +401,8 @@ class Index:
                 values = (*key, line.uidvalidity, line.uidnext, line.at)
                 execute("INSERT OR REPLACE INTO restoring VALUES (?, ?, ?, ?, ?)", values)
         elif isinstance(line, records.Restored):
-            row = (line.login or "", line.folder, line.uidvalidity, line.uid, line.at, *line.source)
-            execute("INSERT OR REPLACE INTO restored VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            row = (line.login or "", line.folder, line.uidvalidity, line.uid, line.at, *line.source, line.sha256)
+            execute("INSERT OR REPLACE INTO restored VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         elif isinstance(line, records.PruneBegun):
             folder = self._folder(line.folder, line.uidvalidity)
             execute(

@@ -107,7 +107,8 @@ class Restoring(NamedTuple):
 
 class Restored(NamedTuple):
     """The message ``uid`` of a folder on the server is the archived message ``source``, put back: its age counts from
-    ``at``. ``login`` names the account where it is not the archive's own.
+    ``at``. ``sha256`` is of its octets, in hexadecimal digits. ``login`` names the account where it is not the
+    archive's own.
     """
 
     folder: bytes
@@ -115,6 +116,7 @@ class Restored(NamedTuple):
     uid: int
     at: str
     source: MessageId
+    sha256: str
     login: str | None = None
 
 

@@ -87,6 +87,7 @@ def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
     verb = b"SELECT" if writable else b"EXAMINE"
     exists: int | None = None
     codes, sticky = {}, True
+    permanent: frozenset[str] | None = None
     read_only = not writable
     for response in wire.responses(verb, Astring(folder.wire)):
         text = response[0]
@@ -95,6 +96,8 @@ def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
         elif found := _OK_CODE.match(text):
             name = found[1].upper()
             codes[name] = number(found[2])
+            if name == b"PERMANENTFLAGS" and found[2]:
+                permanent = frozenset(found[2].strip(b"()").decode("ascii", "replace").lower().split())
             sticky = sticky and name != b"UIDNOTSTICKY"
             read_only = read_only or name == b"READ-ONLY"
     if exists is None:
@@ -109,7 +112,34 @@ def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
         highestmodseq=codes.get(b"HIGHESTMODSEQ"),
         read_only=read_only,
         uids_sticky=sticky,
+        permanent_flags=permanent,
     )
+
+
+def create(wire: Wire, folder: Folder) -> None:
+    """Make a folder, with its special use where the server takes that (RFC 6154 3), and subscribe to it.
+
+    :raises CommandRefused: when the server refuses to make it.
+    """
+    use = [b"(USE (%b))" % folder.special_use.title().encode()] if folder.special_use else []
+    try:
+        wire.command(b"CREATE", Astring(folder.wire), *(use if wire.can("CREATE-SPECIAL-USE") else []))
+    except CommandRefused as error:
+        if not use or error.code != "USEATTR":
+            raise
+        wire.command(b"CREATE", Astring(folder.wire))
+    try:
+        wire.command(b"SUBSCRIBE", Astring(folder.wire))  # or mail programs do not show it
+    except CommandRefused:
+        pass
+
+
+def personal_prefix(wire: Wire) -> bytes:
+    """What the names of a user's own folders begin with, besides INBOX (RFC 2342); empty at most servers."""
+    if not wire.can("NAMESPACE"):
+        return b""
+    spaces = _namespaces(wire.command(b"NAMESPACE"))
+    return next((prefix for prefix, kind in reversed(spaces) if kind is NamespaceKind.PERSONAL), b"")
 
 
 _EXISTS = re.compile(rb"\* (\d{1,10}) EXISTS\b", re.IGNORECASE)

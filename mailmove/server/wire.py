@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Disconnected, UsageError
@@ -141,6 +141,33 @@ class Wire:
         self._put(b" ".join(line) + b"\r\n")
         return tag
 
+    def put(self, octets: bytes) -> None:
+        """Send octets of the command under way: what a literal holds, and what follows it. They are not logged."""
+        self._cancel.check()
+        self._write(octets)
+
+    def answer(self, waiting: Mapping[bytes, str]) -> tuple[bytes, bytes | CommandRefused] | None:
+        """The next answer to one of several commands: its tag, and what the OK said or the refusal; None: a go-ahead.
+
+        ``waiting`` are their names by tag. Untagged responses are read over.
+        """
+        while True:
+            line = self._logical_line()
+            if line[0].startswith(b"* "):
+                self._check_bye(line)
+            elif line[0].startswith(b"+"):
+                return None
+            else:
+                break
+        tag, _, rest = line[0].partition(b" ")
+        if tag not in waiting:
+            raise self.broken("the server answered a command that was not sent")
+        try:
+            self._complete(rest, waiting[tag])
+        except CommandRefused as error:
+            return tag, error
+        return tag, self.completion
+
     def response(self, tag: bytes, name: str) -> Segments | None:
         """The next untagged response, or None when the command has completed with OK."""
         if self._early:
@@ -216,6 +243,9 @@ class Wire:
     def _put(self, data: bytes) -> None:
         if self._trace:
             log.debug("> %s", visible(data.rstrip()))
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
         try:
             self._connection.sock.sendall(data)
         except OSError as error:

@@ -14,8 +14,8 @@ from mailmove.model import Folder
 AT = "2026-11-23T10:02:00Z"
 BEGUN = Restoring(b"Sent \xff", 7, 100, AT)
 ENDED = Restoring(b"Sent \xff", 7, None, AT)
-BACK = Restored(b"Sent \xff", 7, 100, AT, MessageId(b"INBOX", 3, 9))
-ELSEWHERE = Restored(b"Sent", 7, 100, AT, MessageId(b"INBOX", 3, 9), "me@example.net")
+BACK = Restored(b"Sent \xff", 7, 100, AT, MessageId(b"INBOX", 3, 9), "5f" * 32)
+ELSEWHERE = Restored(b"Sent", 7, 100, AT, MessageId(b"INBOX", 3, 9), "5f" * 32, "me@example.net")
 
 
 def test_the_index_knows_what_was_restored_and_what_was_not_ended(tmp_path: Path) -> None:

@@ -1,0 +1,179 @@
+"""APPEND (RFC 9051 6.3.12): messages into a folder, octet for octet, streamed, several on their way at a time.
+
+Where the server has MULTIAPPEND (RFC 3502), several messages are one command, which it carries out as a whole or not at
+all; elsewhere commands follow each other without waiting. Literals wait for the server's go-ahead where RFC 7888 asks
+for that, and where a message is so large that a refusal should come before it is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mailmove.errors import CommandRefused
+from mailmove.model import Folder
+from mailmove.server.parse import number, pairs, parse
+from mailmove.server.wire import Astring, Wire
+
+_UNASKED = 1 << 20  # octets that are sent without a go-ahead where the server allows that (LITERAL+)
+_UNASKED_MINUS = 4096  # the same for LITERAL- and IMAP4rev2 (RFC 7888 5)
+_APPENDUID = re.compile(rb"\[APPENDUID (\d{1,10}) ([\d:,]+)\]", re.IGNORECASE)
+_ATOM = re.compile(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+")  # RFC 9051 9, flag
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to append: ``internaldate`` as in RFC 9051's ``date-time``; ``pieces`` gives its octets once more each
+    time it is called.
+    """
+
+    octets: int
+    flags: Iterable[str]
+    internaldate: bytes | None
+    pieces: Callable[[], Iterable[bytes]]
+
+
+Answer = int | CommandRefused
+"""The new message's UID, 0 where the server did not tell it (UIDPLUS, RFC 4315 3); or its refusal."""
+
+
+def append(wire: Wire, folder: Folder, uidvalidity: int, messages: Sequence[Outgoing]) -> list[Answer]:
+    """Append messages to a folder; what became of each, in order.
+
+    UIDs count only in ``uidvalidity``, and only where the server names as many different ones as there are messages.
+
+    :raises Disconnected: and the other errors of :class:`~mailmove.server.wire.Wire`; then any of the messages may be
+        in the folder. What ``pieces`` raises goes through, and the connection is dropped, with the message that it
+        concerns left out.
+    """
+    sending = _Sending(wire)
+    try:
+        if len(messages) > 1 and wire.can("MULTIAPPEND"):
+            answers = sending.together(folder, messages)
+        elif folder.wire.isascii():
+            answers = sending.in_turn(folder, messages)
+        else:  # its name is a literal itself
+            answers = [answer for message in messages for answer in sending.in_turn(folder, [message])]
+    except BaseException:
+        if sending.waiting:
+            wire.usable = False
+        raise
+    uids: list[Answer] = []
+    for told, count in answers:
+        uids += [told] * count if isinstance(told, CommandRefused) else _uids(told, uidvalidity, count)
+    known = [uid for uid in uids if isinstance(uid, int) and uid]
+    return uids if len(set(known)) == len(known) else [u if isinstance(u, CommandRefused) else 0 for u in uids]
+
+
+def append_limit(wire: Wire, folder: Folder) -> int | None:
+    """The largest message that a folder takes, in octets, where the server says so (RFC 7889)."""
+    for capability in wire.capabilities:
+        if capability.startswith("APPENDLIMIT="):
+            return number(capability.removeprefix("APPENDLIMIT=").encode())
+    if not wire.can("APPENDLIMIT"):
+        return None
+    try:
+        for response in wire.command(b"STATUS", Astring(folder.wire), b"(APPENDLIMIT)"):
+            if response[0][2:8].upper() == b"STATUS":
+                return number(pairs(parse(response)[3]).get("APPENDLIMIT"))
+    except CommandRefused:
+        pass
+    return None
+
+
+class _Sending:
+    """Messages on their way; ``waiting`` are the tags of commands whose answer has not come yet."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.waiting: dict[bytes, str] = {}
+        self._wire = wire
+        self._told: dict[bytes, bytes | CommandRefused] = {}
+
+    def in_turn(self, folder: Folder, messages: Sequence[Outgoing]) -> list[tuple[bytes | CommandRefused, int]]:
+        """One command each, not waiting for one answer before the next is sent."""
+        tags = []
+        for message in messages:
+            mark, asks = self._literal(message)
+            tag = self._wire.send(b"APPEND", Astring(folder.wire), *_attributes(message), mark)
+            self.waiting[tag] = "APPEND"
+            tags.append(tag)
+            if not asks or self._allowed(tag):
+                self._send(message)
+                self._wire.put(b"\r\n")
+        while self.waiting:
+            self._read()
+        return [(self._told.pop(tag), 1) for tag in tags]
+
+    def together(self, folder: Folder, messages: Sequence[Outgoing]) -> list[tuple[bytes | CommandRefused, int]]:
+        """One command for all."""
+        tag = b""
+        for message in messages:
+            mark, asks = self._literal(message)
+            words = (*_attributes(message), mark)
+            if not tag:
+                tag = self._wire.send(b"APPEND", Astring(folder.wire), *words)
+                self.waiting[tag] = "APPEND"
+            else:
+                self._wire.put(b" %b\r\n" % b" ".join(words))
+            if asks and not self._allowed(tag):
+                break
+            self._send(message)
+        else:
+            self._wire.put(b"\r\n")
+        while self.waiting:
+            self._read()
+        return [(self._told.pop(tag), len(messages))]
+
+    def _literal(self, message: Outgoing) -> tuple[bytes, bool]:
+        """How a message's literal is announced, and whether the server is to be asked first."""
+        unasked = _UNASKED if self._wire.can("LITERAL+") else 0
+        if self._wire.can("LITERAL-") or self._wire.can("IMAP4REV2"):
+            unasked = max(unasked, _UNASKED_MINUS)
+        asks = message.octets > unasked
+        return b"{%d%b}" % (message.octets, b"" if asks else b"+"), asks
+
+    def _allowed(self, tag: bytes) -> bool:
+        """Wait for the go-ahead of a command, or for its refusal."""
+        while tag in self.waiting:
+            if self._read():
+                return True
+        return False
+
+    def _read(self) -> bool:
+        """Read one answer; whether it was a go-ahead."""
+        answer = self._wire.answer(self.waiting)
+        if answer is None:
+            return True
+        tag, told = answer
+        del self.waiting[tag]
+        self._told[tag] = told
+        return False
+
+    def _send(self, message: Outgoing) -> None:
+        left = message.octets
+        for piece in message.pieces():
+            left -= len(piece)
+            if left < 0:
+                break
+            self._wire.put(piece)
+        if left:
+            raise self._wire.broken("a message did not have the octets it was announced with")
+
+
+def _attributes(message: Outgoing) -> list[bytes]:
+    flags = " ".join(sorted(flag for flag in message.flags if _ATOM.fullmatch(flag)))
+    date = [b'"%b"' % message.internaldate] if message.internaldate is not None else []
+    return [b"(%b)" % flags.encode("ascii"), *date]
+
+
+def _uids(told: bytes, uidvalidity: int, count: int) -> list[Answer]:
+    found = _APPENDUID.search(told)
+    uids: list[Answer] = []
+    for part in found[2].split(b",") if found and int(found[1]) == uidvalidity else ():
+        first, _, last = part.partition(b":")
+        if not first.isdigit() or len(uids) > count:
+            break
+        low, high = int(first), int(last or first)
+        uids += range(low, min(high, low + count) + 1)
+    return uids if len(uids) == count else [0] * count
