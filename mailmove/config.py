@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,8 +19,33 @@ from mailmove.safe import visible
 from mailmove.units import Age, parse_age, parse_size
 
 DEFAULT_ARCHIVES = "~/Mail/mailmove"
+ISSUERS = ("google", "microsoft")
+EXCLUSIVE = (
+    ("password_command", "token_command"),
+    ("password_command", "oauth"),
+    ("token_command", "oauth"),
+    ("secret_file", "password_command"),
+    ("secret_file", "token_command"),
+)
+"""Keys of an account that would each say where its secret comes from."""
 PORTS = {Security.TLS: 993, Security.STARTTLS: 143, Security.NONE: 143}
 LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1|\[::1\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """The user's own registration as an OAuth 2 client (RFC 6749 2) of ``issuer``, ``google`` or ``microsoft``.
+
+    ``authority`` is Microsoft's; the two URIs are Google's, which calls for a ``client_secret``
+    though it cannot be one in a program like this.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    authority: str = "https://login.microsoftonline.com/common"
+    auth_uri: str = "https://accounts.google.com/o/oauth2/auth"
+    token_uri: str = "https://oauth2.googleapis.com/token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +53,7 @@ class Account:
     """One login and where its archive is. ``quota`` is in octets, for servers that tell none.
 
     ``prune`` is what is laid down for ``mailmove prune``; None: nothing, and the account is left alone.
+    ``secret_file`` holds the password or, with ``oauth``, the refresh token; where it is None, the keyring does.
     """
 
     name: str
@@ -34,6 +61,8 @@ class Account:
     archive: str
     password_command: tuple[str, ...] = ()
     token_command: tuple[str, ...] = ()
+    secret_file: str | None = None
+    oauth: OAuthClient | None = None
     folders: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     quota: int | None = None
@@ -47,6 +76,15 @@ class Config:
     path: str
     archives: str = DEFAULT_ARCHIVES
     accounts: tuple[Account, ...] = ()
+    clients: tuple[OAuthClient, ...] = ()
+
+    def client(self, issuer: str) -> OAuthClient | None:
+        """The registration as an OAuth 2 client of this issuer."""
+        return next((client for client in self.clients if client.issuer == issuer), None)
+
+    def archive_of(self, name: str) -> str:
+        """Where the archive of an account of this name is, unless it says otherwise."""
+        return os.path.join(self.archives, file_name(name))
 
     def find(self, wanted: str) -> Account:
         """An account by name, by a unique prefix of it, or by URL.
@@ -74,7 +112,7 @@ class Config:
                 known = account.endpoint
                 return replace(account, endpoint=replace(known, port=endpoint.port, security=endpoint.security))
         name = endpoint.user if "@" in endpoint.user else endpoint.login
-        return Account(name, endpoint, os.path.join(self.archives, _file_name(name)))
+        return Account(name, endpoint, self.archive_of(name))
 
 
 def parse_url(url: str) -> Endpoint:
@@ -123,26 +161,52 @@ def load(path: str) -> Config:
     """
     try:
         with open(path, "rb") as file:
-            data = tomllib.load(file)
+            text = file.read()
     except FileNotFoundError:
-        return Config(path, os.path.expanduser(DEFAULT_ARCHIVES))
+        text = b""
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
+    return read(text, path)
+
+
+def read(text: bytes, path: str) -> Config:
+    """Read the text of a configuration file; ``path`` is for messages.
+
+    :raises UsageError: when anything in it cannot be used.
+    """
+    try:
+        data = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {visible(str(error))}") from error
     top = _Table(data, path, "")
     archives = top.take("archive", _path, os.path.expanduser(DEFAULT_ARCHIVES))
+    registered = _Table(top.take("oauth", _mapping, {}), path, "oauth")
+    clients = tuple(
+        client for issuer in ISSUERS if (client := registered.take(issuer, partial(_client, path, issuer), None))
+    )
+    registered.end()
     tables = top.take("account", _mapping, {})
     top.end()
     accounts = tuple(
-        _account(name, _Table(_mapping(table), path, f'account."{visible(name)}"'), archives)
+        _account(name, _Table(_mapping(table), path, f'account."{visible(name)}"'), archives, clients)
         for name, table in tables.items()
     )
     _refuse_twins(path, accounts)
-    return Config(path, archives, accounts)
+    return Config(path, archives, accounts, clients)
 
 
-def _account(name: str, table: _Table, archives: str) -> Account:
+def _client(path: str, issuer: str, values: Any) -> OAuthClient:
+    table = _Table(_mapping(values), path, f"oauth.{issuer}")
+    words = {"client_id": table.take("client_id", _word)}
+    optional = ("authority",) if issuer == "microsoft" else ("client_secret", "auth_uri", "token_uri")
+    for key in optional:
+        if value := table.take(key, _word if key == "client_secret" else _https, None):
+            words[key] = value
+    table.end()
+    return OAuthClient(issuer, **words)
+
+
+def _account(name: str, table: _Table, archives: str, clients: Sequence[OAuthClient]) -> Account:
     if not name or "://" in name:
         raise table.error("an account's name is an address or a word")
     _refuse_controls(name, f"{table.path}: the account's name")
@@ -160,9 +224,11 @@ def _account(name: str, table: _Table, archives: str) -> Account:
     account = Account(
         name=name,
         endpoint=endpoint,
-        archive=table.take("archive", _path, os.path.join(archives, _file_name(name))),
+        archive=table.take("archive", _path, os.path.join(archives, file_name(name))),
         password_command=table.take("password_command", _argv, ()),
         token_command=table.take("token_command", _argv, ()),
+        secret_file=table.take("secret_file", _path, None),
+        oauth=table.take("oauth", partial(_registered, clients), None),
         folders=table.take("folders", _patterns, ()),
         exclude=table.take("exclude", _patterns, ()),
         quota=table.take("quota", _size, None),
@@ -170,8 +236,9 @@ def _account(name: str, table: _Table, archives: str) -> Account:
             "prune", lambda rules: _prune(_Table(_mapping(rules), table.path, f"{table.name}.prune")), None
         ),
     )
-    if account.password_command and account.token_command:
-        raise table.error("password_command and token_command exclude each other")
+    for one, other in EXCLUSIVE:
+        if getattr(account, one) and getattr(account, other):
+            raise table.error(f"{one} and {other} exclude each other")
     table.end()
     return account
 
@@ -288,6 +355,21 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _https(value: Any) -> str:
+    if urlsplit(text := _word(value)).scheme != "https":
+        raise ValueError("must be an https URL")
+    return text
+
+
+def _registered(clients: Sequence[OAuthClient], value: Any) -> OAuthClient:
+    if value not in ISSUERS:
+        raise ValueError(f"must be one of {', '.join(ISSUERS)}")
+    client = next((client for client in clients if client.issuer == value), None)
+    if client is None:
+        raise ValueError(f"there is no [oauth.{value}] with a client_id in this file")
+    return client
+
+
 def _size(value: Any) -> int:
     return parse_size(_text(value))
 
@@ -346,8 +428,8 @@ def _refuse_controls(text: str, what: str) -> None:
         raise UsageError(f"{what} holds a control character")
 
 
-def _file_name(name: str) -> str:
-    """An account's name as the name of its archive directory."""
+def file_name(name: str) -> str:
+    """An account's name as the name of a file or directory."""
     return re.sub(r"[^\w@.+=,-]", "_", name).lstrip(".") or "_"
 
 

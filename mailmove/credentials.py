@@ -1,6 +1,7 @@
 """Passwords and tokens: where they come from, in order, and never where others can see them.
 
-Environment (one account only), the configured command, the keyring, a prompt at a terminal; the first that answers.
+OAuth 2 where the account says so. Else environment (one account only), the configured command, the keyring or a file,
+a prompt at a terminal; the first that answers.
 """
 
 from __future__ import annotations
@@ -9,18 +10,16 @@ import getpass
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 
+from mailmove import vault
 from mailmove.config import Account
 from mailmove.errors import LoginError
 from mailmove.model import Password, Secret
 from mailmove.safe import visible
 
 VARIABLE = "MAILMOVE_PASSWORD"
-SERVICE = "mailmove"
 COMMAND_TIMEOUT = 60.0
-KEYRING_TIMEOUT = 15.0
 
 
 class TokenCommand:
@@ -40,6 +39,10 @@ def resolve(account: Account, *, alone: bool) -> Secret:
 
     :raises LoginError: when there is none, or its source fails.
     """
+    if account.oauth:
+        from mailmove.oauth import Tokens
+
+        return Tokens(account, vault.of(account))
     if alone and (password := os.environ.get(VARIABLE)):
         return _checked(password, VARIABLE)
     if account.token_command:
@@ -48,42 +51,27 @@ def resolve(account: Account, *, alone: bool) -> Secret:
         what = f"password_command of {visible(account.name)}"
         return _checked(_output(account.password_command, what), what)
     problem = ""
+    kept = vault.of(account)
     try:
-        if (password := from_keyring(account.endpoint.login)) is not None:
-            return _checked(password, "the keyring")
+        if (password := kept.read()) is not None:
+            return _checked(password, kept.place)
     except LoginError as error:
-        problem = error.what
+        problem = str(error)
     if sys.stdin.isatty() and sys.stderr.isatty():
-        return _checked(getpass.getpass(f"Password for {visible(account.endpoint.login)}: "), "the prompt")
+        return ask(account)
     raise LoginError(
         f"there is no password for {visible(account.name)}" + (f": {problem}" if problem else ""),
-        f"Store it with: keyring set {SERVICE} {visible(account.endpoint.login)}; or set password_command in the "
+        f"Store it with: mailmove account password {visible(account.name)}; or set password_command in the "
         "configuration.",
     )
 
 
-def from_keyring(login: str, timeout: float = KEYRING_TIMEOUT) -> str | None:
-    """The password that the desktop's secret store has for a login.
+def ask(account: Account) -> Password:
+    """Ask at the terminal, without echo.
 
-    :raises LoginError: when the store is absent, locked, or does not answer in time.
+    :raises LoginError: when what is typed cannot be a password.
     """
-    answer: list[str | None] = []
-    failure: list[str] = []
-
-    def ask() -> None:
-        try:
-            import keyring
-
-            answer.append(keyring.get_password(SERVICE, login))
-        except Exception as error:  # noqa: BLE001 - backends raise whatever they like
-            failure.append(visible(str(error)) or type(error).__name__)
-
-    thread = threading.Thread(target=ask, daemon=True)  # a locked store may wait for a click for ever
-    thread.start()
-    thread.join(timeout)
-    if answer:
-        return answer[0]
-    raise LoginError(f"the keyring {'failed: ' + failure[0] if failure else f'did not answer in {timeout:g} seconds'}")
+    return _checked(getpass.getpass(f"Password for {visible(account.endpoint.login)}: "), "the prompt")
 
 
 def _output(argv: Sequence[str], what: str) -> str:

@@ -72,6 +72,10 @@ class LoginError(MailmoveError):
     exit = Exit.LOGIN
 
 
+class LoginRefused(LoginError):
+    """The server refused the credentials that it was given."""
+
+
 class Unreachable(MailmoveError):
     """The server cannot be reached, hung up, or is busy: the next run may succeed."""
 

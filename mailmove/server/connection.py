@@ -15,7 +15,15 @@ from typing import Any
 import imapclient
 
 from mailmove.cancel import Cancel
-from mailmove.errors import Disconnected, LackingError, LoginError, MailmoveError, RefusedError, Unreachable
+from mailmove.errors import (
+    Disconnected,
+    LackingError,
+    LoginError,
+    LoginRefused,
+    MailmoveError,
+    RefusedError,
+    Unreachable,
+)
 from mailmove.model import Endpoint, Password, Secret, Security
 from mailmove.safe import visible
 from mailmove.server import refusal
@@ -187,7 +195,7 @@ def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
         if client.has_capability("LOGINDISABLED") and not client.has_capability("AUTH=PLAIN"):
             raise LoginError(
                 f"{endpoint.host} takes no passwords on this connection",
-                "It may want OAuth 2: see token_command in the configuration.",
+                "It wants OAuth 2: mailmove account add; or see token_command in the configuration.",
             )
         plain = not (endpoint.user + secret.value).isascii() or client.has_capability("LOGINDISABLED")
         login = client.plain_login if plain else client.login
@@ -197,11 +205,13 @@ def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
     if mechanism is None:
         raise LackingError(f"{endpoint.host} offers neither OAUTHBEARER nor XOAUTH2: it takes no access tokens")
     send = client.oauthbearer_login if mechanism == "OAUTHBEARER" else client.oauth2_login
+    token = secret.token(renew=False)
     try:
-        _attempt(lambda: send(endpoint.user, secret.token(renew=False)), endpoint)
-    except LoginError:
+        _attempt(lambda: send(endpoint.user, token), endpoint)
+    except LoginRefused:
         log.info("%s refused the access token; trying a new one", endpoint.host)
-        _attempt(lambda: send(endpoint.user, secret.token(renew=True)), endpoint)
+        renewed = secret.token(renew=True)
+        _attempt(lambda: send(endpoint.user, renewed), endpoint)
 
 
 def _attempt(login: Callable[[], object], endpoint: Endpoint) -> None:
@@ -214,7 +224,7 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint) -> None:
         busy = refusal.busy(answer)
         if busy:
             raise busy from None
-        raise LoginError(
+        raise LoginRefused(
             f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(answer)}",
             "Check user name and password; many providers want an app password instead of the usual one.",
         ) from None

@@ -46,6 +46,8 @@ class Proxy:
         """Lines that clients sent."""
         self.struck = 0
         """How often the fault happened."""
+        self.on_strike: Callable[[], object] = lambda: None
+        """Called when it happens, before anybody notices."""
         self._upstream = upstream
         self._fault: Fault | None = None
         self._lock = threading.Lock()
@@ -95,6 +97,7 @@ class Proxy:
         if fault is None or not before < at <= now or self.struck >= fault.times:
             return None
         self.struck += 1
+        self.on_strike()
         self.octets = self.commands = 0
         return fault, at - before - 1
 

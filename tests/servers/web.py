@@ -8,6 +8,7 @@ web.answers["/token"] = lambda request: Answer(...)
 from __future__ import annotations
 
 import ssl
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -42,8 +43,12 @@ Route = Answer | Callable[[Request], Answer]
 
 
 class _Quiet(ThreadingHTTPServer):
+    errors: list[BaseException]
+
     def handle_error(self, request: object, client_address: object) -> None:
-        pass  # a client that does not trust us hangs up
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):  # a client that does not trust us hangs up
+            self.errors.append(error)
 
 
 class Web:
@@ -85,17 +90,20 @@ class Web:
                 pass
 
         self._server = _Quiet(("127.0.0.1", 0), Handler)
+        self._server.errors = []
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = f"https://localhost:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End it."""
+        """End it, and raise what went wrong in its own code."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
         self._directory.cleanup()
+        if self._server.errors:
+            raise self._server.errors[0]
 
     def asked(self, path: str) -> list[Request]:
         """The requests for this path."""

@@ -34,9 +34,10 @@ def tables(found: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tup
 
 def test_the_example_loads() -> None:
     loaded = config.load(str(EXAMPLE))
-    assert [account.name for account in loaded.accounts] == ["info@rossi.example", "work"]
+    assert [account.name for account in loaded.accounts] == ["info@rossi.example", "work", "a.rossi@gmail.com"]
     assert loaded.accounts[0].endpoint.port == 993
     assert loaded.accounts[1].token_command == ("oauth2-token", "a.rossi@work.example")
+    assert loaded.accounts[2].oauth == loaded.client("google")
 
 
 def test_the_example_lays_down_what_prune_may_do() -> None:
@@ -93,6 +94,7 @@ def test_optional_lines_show_the_defaults(tmp_path: Path) -> None:
     for name in ("host", "port", "user", "security", "timeout", "retry_waits"):
         assert getattr(as_shown.accounts[0].endpoint, name) == getattr(left_out.accounts[0].endpoint, name), name
     assert as_shown.accounts[0].archive == left_out.accounts[0].archive
+    assert as_shown.clients == left_out.clients
 
 
 def test_every_accepted_key_is_shown(tmp_path: Path) -> None:
@@ -103,8 +105,8 @@ def test_every_accepted_key_is_shown(tmp_path: Path) -> None:
     for path, keys in tables(tomllib.loads(text)):
         if path[-1:] == ("folders",):
             continue  # its keys are the user's own folders
-        kind = ("account", "*", *path[2:]) if path else ()
-        shown.setdefault(kind, {"account"} if not path else set()).update(keys)
+        kind = ("account", "*", *path[2:]) if path[:1] == ("account",) else path
+        shown.setdefault(kind, set()).update(keys)
         header = r"^\[" + r"\.".join(f'"?{re.escape(name)}"?' for name in path) + r"\]\n"
         begins = re.search(header, text, re.MULTILINE)
         where = begins.end() if path and begins else 0
@@ -113,5 +115,6 @@ def test_every_accepted_key_is_shown(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="unknown key 'zzzzzz'") as caught:
             config.load(str(wrong))
         allowed[kind] = set(re.findall(r"\w+", caught.value.next_step.removeprefix("Allowed here:")))
+    shown[()] |= {path[0] for path in shown if path}  # tables are keys too
     assert shown == allowed
     assert len(shown) >= 2
