@@ -54,7 +54,7 @@ def export(
             refetch=refetch,
             flags=flags,
         )
-        with work.archive(writable=True, new=new_archive) as opened, work.session() as session:
+        with work.archive_and_session(new=new_archive) as (opened, session):
             return (yield from job(work.name, session, opened, wanted))
 
     raise typer.Exit(present("export", setup, run(setup, setup.select(accounts), start), report))

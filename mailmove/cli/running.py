@@ -7,7 +7,8 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
@@ -103,6 +104,19 @@ class Work:
     def mend(self) -> salvage.Salvaged:
         """Make the archive one that can be opened; see :func:`mailmove.archive.salvage.mend`."""
         return salvage.mend(self.place.archive, self._memory)
+
+    @contextmanager
+    def archive_and_session(self, *, new: bool = False) -> Iterator[tuple[Archive, Session]]:
+        """The archive, locked, and a login.
+
+        An archive that cannot be used stops this before the login; one that there is not yet is made only after it, so
+        that a mistyped host or user leaves none.
+        """
+        with self.session() as session:
+            if not self.has_archive:
+                _ = session.wire
+            with self.archive(writable=True, new=new) as archive:
+                yield archive, session
 
 
 Start = Callable[[Work], Generator[Progress, None, R]]

@@ -32,6 +32,10 @@ from mailmove.server.reader import Reader
 CONNECT_TIMEOUT = 30.0
 _MAX_LOGIN_LITERAL = 1 << 16
 
+_CHECK_PORT = (
+    "Check host and port: 993 wants imaps:// (TLS from the start), 143 imap:// (STARTTLS). Or try again later."
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -51,6 +55,8 @@ class _IMAP4(imaplib.IMAP4):
             if self._endpoint.security is Security.NONE and not is_loopback(sock.getpeername()[0]):
                 raise RefusedError(f"{host} is not on this machine: no password goes there in the clear")
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is None:
+                sock.recv(1, socket.MSG_PEEK)  # no greeting: the wrong port, which is not to be tried again and again
             self._use(self._context.wrap_socket(sock, server_hostname=host) if self._context else sock)
         except BaseException:
             sock.close()
@@ -157,6 +163,8 @@ def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
         if client is not None:
             client._imap.shutdown()
         cancel.check()
+        if isinstance(error, Disconnected):
+            raise Disconnected(f"{where}: {error.what}", _CHECK_PORT) from None
         if isinstance(error, MailmoveError) or not isinstance(error, Exception):
             raise
         raise _explain(error, where) from error
@@ -240,12 +248,12 @@ def _explain(error: Exception, where: str) -> MailmoveError:
     if isinstance(error, ssl.SSLError):
         return Unreachable(
             f"{where} does not speak TLS as expected: {visible(error.reason or str(error))}",
-            "Port 993 wants imaps:// (TLS from the start), port 143 imap:// (STARTTLS).",
+            _CHECK_PORT,
         )
     if isinstance(error, socket.gaierror):
         return Unreachable(f"{where}: host not found", "Check the host name and this machine's network.")
     if isinstance(error, TimeoutError):
-        return Unreachable(f"{where}: no answer in time", "Check host and port, or try again later.")
+        return Unreachable(f"{where}: no answer in time", _CHECK_PORT)
     if isinstance(error, OSError):
         return Unreachable(f"{where}: {error.strerror or error}", "Check host and port, or try again later.")
     if isinstance(error, imaplib.IMAP4.error):

@@ -53,15 +53,6 @@ def test_it_shows_every_step_and_leaves_nothing(mailmove: Program, temporary: Pa
     assert port and nobody_listens(int(port[1]))
 
 
-def test_it_shows_every_command_for_mail() -> None:
-    """What a user does with mail is in the demo; ``account`` needs real accounts, ``demo`` is the demo."""
-    from mailmove.cli import app
-
-    commands = {info.name or getattr(info.callback, "__name__", "") for info in app.registered_commands}
-    shown = {command.split()[1] for _, command in STEPS}
-    assert commands - shown <= {"demo"}
-
-
 def test_keep_keeps_the_archive(mailmove: Program, temporary: Path) -> None:
     kept = mailmove.home / "Küche №1"
     done = mailmove("demo", "--keep", kept.name)
