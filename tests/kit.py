@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -222,6 +223,18 @@ class Program:
         path.write_text(text)
         return path
 
+    def measured(self, *arguments: object, timeout: float = 120) -> tuple[Done, int]:
+        """Run it to its end, and tell the most memory it had, in octets."""
+        code = (
+            "import atexit, pathlib, sys; from mailmove.__main__ import main;"
+            "atexit.register(lambda: sys.stderr.write(pathlib.Path('/proc/self/status').read_text())); main()"
+        )
+        done = self._run([sys.executable, "-c", code, *map(str, arguments)], timeout=timeout)
+        said, _, status = done.err.rpartition("Name:\t")
+        peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert peak, done.err
+        return Done(done.code, done.out, said), int(peak[1]) << 10
+
     @contextmanager
     def started(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:
         """Run it while the test does something else; it is killed when it has not ended by then."""
@@ -244,9 +257,14 @@ class Program:
         self, *arguments: object, env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120
     ) -> Done:
         """Run it to its end; a value None in ``env`` removes that variable."""
+        return self._run(self.command(*arguments), env, stdin, timeout)
+
+    def _run(
+        self, command: list[str], env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120
+    ) -> Done:
         environment = {name: value for name, value in {**self.env, **(env or {})}.items() if value is not None}
         done = subprocess.run(
-            self.command(*arguments),
+            command,
             env=environment,
             input=stdin,
             capture_output=True,

@@ -114,8 +114,7 @@ def fetch(
     """
     first = [uid for uid in wanted if uid not in last]
     queue = deque((uids, 1) for uids in chunks(first, wanted, COMMAND_MESSAGES, COMMAND_OCTETS))
-    queue.extend(([uid], 1) for uid in sorted(last) if uid in wanted)
-    suspects: dict[int, str] = {}  # alone when the connection broke: theirs the fault, once others come through again
+    queue.extend(([uid], 2) for uid in sorted(last) if uid in wanted)
     while queue:
         uids, attempt = queue.popleft()
         before = len(result.kept)
@@ -127,15 +126,11 @@ def fetch(
                 raise  # the folder, not a message
             problem = error
         except (Disconnected, Throttled) as error:
-            session.failed(error)
             problem = error
         left = [uid for uid in uids if uid not in result.kept and uid not in result.failed]
-        if len(result.kept) > before:
-            result.failed.update(suspects)
-            suspects.clear()
         if not left:
-            continue
-        if problem is None:
+            pass
+        elif problem is None:
             still = opened.present(left)
             result.vanished.update(uid for uid in left if uid not in still)
             if attempt == 1 and still:
@@ -154,8 +149,9 @@ def fetch(
         elif attempt == 1:
             queue.appendleft((left, 2))
         else:
-            suspects[left[0]] = f"the connection breaks each time: {problem}"
-    result.failed.update(suspects)
+            result.failed[left[0]] = f"the connection breaks each time: {problem}"
+        if isinstance(problem, Disconnected | Throttled):
+            session.failed(problem)
 
 
 def _one_command(
@@ -163,7 +159,8 @@ def _one_command(
 ) -> Iterator[Progress]:
     told_octets = told_messages = 0
     asked = set(uids)
-    with closing(bodies(opened.wire(), uids)) as arriving:
+    wire = opened.wire()
+    with closing(bodies(wire, uids)) as arriving:
         for body in arriving:
             incoming = writer.begin()
             try:
@@ -181,6 +178,9 @@ def _one_command(
             kept = _settle(told, incoming, asked, wanted, writer, result)
             if kept:
                 opened.progressed()
+                wire.wanted()
+            else:
+                wire.unwanted(incoming.octets)
             told_octets += octets
             told_messages += kept
             if told_octets >= TELL_EVERY:

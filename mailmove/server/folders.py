@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mailmove.errors import CommandRefused
+from mailmove.errors import CommandRefused, Disconnected
 from mailmove.model import Folder, FolderStatus, NamespaceKind, Selected
 from mailmove.server.parse import Segments, Value, number, pairs, parse
 from mailmove.server.wire import Astring, Wire, sendable
@@ -46,12 +46,15 @@ def look(wire: Wire) -> list[Seen]:
     answers: list[Segments] = []
     for answer in wire.batch(commands):
         if not isinstance(answer, CommandRefused):
-            answers.append(answer)
+            if _TELLING.match(answer[0]):
+                answers.append(answer)
         elif answer.command == "LIST":
             if not returns:
                 raise answer
             answers += wire.command(b"LIST", b'"" "*"')  # it promised more than it can do
     _gather(answers, folders, statuses)
+    if not folders:  # there is always an INBOX
+        raise CommandRefused("LIST", "OK", "", "it named no folder")
     spaces = _namespaces(answers)
     missing = [f.wire for f in folders.values() if f.selectable and f.wire not in statuses]
     for start in range(0, len(missing), _BATCH):
@@ -142,6 +145,7 @@ def personal_prefix(wire: Wire) -> bytes:
     return next((prefix for prefix, kind in reversed(spaces) if kind is NamespaceKind.PERSONAL), b"")
 
 
+_TELLING = re.compile(rb"\* (LIST|STATUS|NAMESPACE) ", re.IGNORECASE)
 _EXISTS = re.compile(rb"\* (\d{1,10}) EXISTS\b", re.IGNORECASE)
 _OK_CODE = re.compile(rb"\* OK \[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
 
@@ -182,8 +186,8 @@ def _gather(answers: Iterable[Segments], folders: dict[bytes, Folder], statuses:
     for segments in answers:
         word = segments[0][2:8].upper()
         if word.startswith(b"LIST "):
-            if folder := _read_list(parse(segments)):
-                folders[folder.wire] = folder
+            folder = _read_list(parse(segments))
+            folders[folder.wire] = folder
         elif word == b"STATUS":
             match parse(segments):
                 case [_, _, bytes(name), list(values)]:
@@ -193,14 +197,14 @@ def _gather(answers: Iterable[Segments], folders: dict[bytes, Folder], statuses:
                     pass
 
 
-def _read_list(values: list[Value]) -> Folder | None:
+def _read_list(values: list[Value]) -> Folder:
     match values:
         case [_, _, list(attributes), (bytes() | None) as delimiter, (bytes() | None) as name, *_]:
             words = frozenset(a.decode("ascii", "replace").lower() for a in attributes if isinstance(a, bytes))
             # an unquoted NIL here is a folder that is called NIL (RFC 9051 has no NIL for mailbox)
             return Folder(canonical(b"NIL" if name is None else bytes(name)), delimiter or None, words)
-        case _:
-            return None
+        case _:  # skipping it would leave a folder out in silence
+            raise Disconnected("the server listed a folder without telling its name")
 
 
 def canonical(name: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from mailmove.model import Listed
 from mailmove.server.fetchline import MAX_UID, FetchLines, flag_set, flags_of, items
-from mailmove.server.parse import number
+from mailmove.server.parse import Value, number
 from mailmove.server.wire import Wire
 from mailmove.units import LONG_LINE, uid_sets
 
@@ -47,6 +47,7 @@ def _listing(wire: Wire, sets: Iterable[str]) -> Iterator[Listed]:
             told = lines.read(segments)
             if told is not None and told.listed.uid not in seen:
                 seen.add(told.listed.uid)
+                wire.wanted()
                 yield told.listed
 
 
@@ -55,30 +56,38 @@ def flags(wire: Wire) -> dict[int, frozenset[str]]:
     found: dict[int, frozenset[str]] = {}
     for segments in wire.responses(b"UID FETCH", b"1:*", b"(UID FLAGS)"):
         matched = _FLAGS.fullmatch(segments[0])
+        before = len(found)
         if matched:
             found[int(matched[1])] = flag_set(matched[2])
-            continue
-        told = items(segments)
-        uid = number(told.get("UID"), MAX_UID)
-        if uid and isinstance(told.get("FLAGS"), list):  # without UID another client changed something
-            found[uid] = flags_of(told["FLAGS"])
+        else:
+            told = items(segments)
+            uid = number(told.get("UID"), MAX_UID)
+            if uid and isinstance(told.get("FLAGS"), list):  # without UID another client changed something
+                found[uid] = flags_of(told["FLAGS"])
+        if len(found) > before:
+            wire.wanted()
     return found
 
 
 def fields(wire: Wire, uids: Iterable[int], names: bytes) -> Iterator[tuple[int, bytes]]:
     """Header fields of messages of the selected folder: UID, and the fields of these names as they stand there.
 
-    A message that is gone, or that the server tells nothing of, does not come.
+    A message that is gone, or that the server tells nothing of, does not come; each comes once.
     """
+    missing = set(uids)
     item = b"(UID BODY.PEEK[HEADER.FIELDS (%s)]<0.%d>)" % (names, FIELD_OCTETS)
-    for chosen in uid_sets(uids, LONG_LINE):
+    for chosen in list(uid_sets(missing, LONG_LINE)):
         for segments in wire.responses(b"UID FETCH", chosen.encode(), item):
             matched = _FIELDS.fullmatch(segments[0]) if len(segments) == 3 and segments[2] == b")" else None
+            uid: int | None
+            block: Value
             if matched:
-                yield int(matched[1]), segments[1]
-                continue
-            told = items(segments)
-            uid = number(told.get("UID"), MAX_UID)
-            block = next((value for name, value in told.items() if name.startswith("BODY[HEADER")), None)
-            if uid and isinstance(block, bytes):
+                uid, block = int(matched[1]), segments[1]
+            else:
+                told = items(segments)
+                uid = number(told.get("UID"), MAX_UID)
+                block = next((value for name, value in told.items() if name.startswith("BODY[HEADER")), None)
+            if uid in missing and isinstance(block, bytes):
+                missing.discard(uid)
+                wire.wanted()
                 yield uid, block

@@ -15,7 +15,7 @@ from mailmove.server.connection import Connection
 from mailmove.server.parse import Segments
 
 MAX_LITERAL = 1 << 20  # of anything but a message body
-MAX_RESPONSES = 1 << 26  # octets of collected responses to one command
+MAX_UNWANTED = 1 << 24  # octets that may come in a row without bringing what was asked for
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
 _STATUS = re.compile(rb"(OK|NO|BAD)(?: (.*))?\Z", re.DOTALL | re.IGNORECASE)
@@ -52,6 +52,8 @@ class Wire:
         self._cancel = cancel
         self._count = 0
         self._early: list[Segments] = []
+        self._asked = ""
+        self._unwanted = 0
         self._trace = log.isEnabledFor(logging.DEBUG)
         self.usable = True
         self.completion = b""
@@ -83,12 +85,7 @@ class Wire:
     def responses(self, *words: Argument) -> Iterator[Segments]:
         """Run one command and yield its untagged responses as they come."""
         tag = self.send(*words)
-        name = words[0].decode("ascii", "replace")
-        total = 0
-        while (response := self.response(tag, name)) is not None:
-            total += sum(map(len, response))
-            if total > MAX_RESPONSES:
-                raise self.broken(f"the server's answer to {name} does not end")
+        while (response := self.response(tag, self._asked)) is not None:
             yield response
 
     def batch(self, commands: Sequence[Sequence[Argument]]) -> Iterator[Segments | CommandRefused]:
@@ -124,6 +121,8 @@ class Wire:
             if not sendable(word):
                 raise UsageError(f"{visible(bytes(word))} holds a control character that IMAP cannot carry")
         self._count += 1
+        self._asked = words[0].decode("ascii", "replace")
+        self._unwanted = 0
         tag = b"M%d" % self._count
         line = [tag]
         for word in words:
@@ -136,7 +135,7 @@ class Wire:
                 line.append(b"{%d%s}" % (len(word), b"" if waits else b"+"))
                 self._put(b" ".join(line) + b"\r\n")
                 if waits:
-                    self._await_go_ahead(tag, words[0].decode("ascii", "replace"))
+                    self._await_go_ahead(tag, self._asked)
                 line = [bytes(word)]
         self._put(b" ".join(line) + b"\r\n")
         return tag
@@ -198,7 +197,18 @@ class Wire:
             raise self._lost(error.what) from None
         if self._trace:
             log.debug("< %s", visible(line))
+        self.unwanted(len(line) + 2)
         return line
+
+    def wanted(self) -> None:
+        """What came last is what was asked for."""
+        self._unwanted = 0
+
+    def unwanted(self, octets: int) -> None:
+        """So much came that need not be; between two calls of :meth:`wanted` that has a limit."""
+        self._unwanted += octets
+        if self._unwanted > MAX_UNWANTED:
+            raise self.broken(f"the server's answer to {self._asked} does not end")
 
     def literal(self, octets: int) -> Iterable[memoryview]:
         """The octets of a literal, in pieces that are valid until the next one is asked for."""
@@ -232,6 +242,7 @@ class Wire:
             octets = int(found[1])
             if octets > MAX_LITERAL:
                 raise self.broken(f"the server announced a literal of {octets} octets where none was asked for")
+            self.unwanted(octets)
             segments.append(b"".join(map(bytes, self.literal(octets))))
             text = self.line()
             segments.append(text)
