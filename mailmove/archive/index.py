@@ -233,6 +233,14 @@ class Index:
         ).fetchone()
         return Headers(*row) if row else Headers()
 
+    def dates(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, bytes | None, str]]:
+        """Of what is archived of a folder: UID, Date header as it stands in the message, and when it was verified."""
+        with self._lock:
+            yield from self._db.execute(
+                "SELECT uid, date, verified FROM message WHERE folder = ? AND current",
+                (self._folder(wire, uidvalidity),),
+            )
+
     def with_body(self, sha256: bytes) -> list[Stored]:
         """Messages whose octets have this hash."""
         return self._find("m.body = ? AND m.sha256 = ?", _body(sha256), sha256)

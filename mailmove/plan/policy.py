@@ -13,7 +13,7 @@ from mailmove.errors import UsageError
 from mailmove.model import SPECIAL_USE, Folder, NamespaceKind
 from mailmove.plan.folders import matches
 from mailmove.safe import visible
-from mailmove.units import Age, parse_age
+from mailmove.units import Age, parse_age, parse_size
 
 NEVER = "never"
 
@@ -56,6 +56,15 @@ class MaxDelete:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """How full the mailbox may be in the end: percent of its limit, or octets."""
+
+    text: str
+    percent: float | None = None
+    octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     r"""What an account's owner laid down; every part of it may be overridden for one run.
 
@@ -84,8 +93,8 @@ class Asked:
 
     age: Age | None = None
     archived_for: Age | None = None
-    target: bool = False
-    """Only as much as is needed to get down to a target; ages then say what may be touched at all."""
+    target: Target | None = None
+    """Only as much as is needed to get down to it; ages then say what may be touched at all."""
     folders: tuple[str, ...] = ()
 
 
@@ -209,6 +218,21 @@ def parse_max_delete(text: str) -> MaxDelete:
     elif found := re.fullmatch(r"\s*(\d{1,9})\s*", text):
         return MaxDelete(None, int(found[1]))
     raise UsageError(f"{visible(text)!r} is no limit", "Write a share such as 50%, or a number of messages.")
+
+
+def parse_target(text: str) -> Target:
+    """Read ``80%`` or a size such as ``1.5GB``.
+
+    :raises UsageError: for anything else.
+    """
+    if found := re.fullmatch(r"\s*(\d{1,3}(?:\.\d+)?)\s*%\s*", text):
+        percent = float(found[1])
+        if percent >= 100:
+            raise UsageError(f"{visible(text)!r} is no target", "Write less than 100%, or a size such as 1.5GB.")
+        return Target(text.strip(), percent)
+    if text.strip().isdigit():
+        raise UsageError(f"{visible(text)!r} has no unit", f"Did you mean {text.strip()}% or {text.strip()}GB?")
+    return Target(text.strip(), octets=parse_size(text))
 
 
 def _own_rules(folder: Folder, policy: Policy, guess: str | None) -> list[Age | None]:

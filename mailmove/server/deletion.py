@@ -98,7 +98,7 @@ def delete(
     except CommandRefused as error:
         problem = f"the server refused {error.command}: {error.text or error.status}"
         there = scan.find(wire, going)
-    ours = [uid for uid, listed in there.items() if _marked(listed) and not _marked(wanted[uid])]
+    ours = [uid for uid, listed in there.items() if is_marked(listed) and not is_marked(wanted[uid])]
     if ours:
         try:
             unmark(wire, folder, uidvalidity, ours)
@@ -109,17 +109,20 @@ def delete(
     return Outcome(gone | missing if again else gone, frozenset() if again else missing, left, problem)
 
 
-def unmark(wire: Wire, folder: Folder, uidvalidity: int, uids: Collection[int]) -> Outcome:
+def unmark(
+    wire: Wire, folder: Folder, uidvalidity: int, uids: Collection[int], others: Collection[int] = ()
+) -> Outcome:
     r"""Take ``\Deleted`` off messages that an interrupted :func:`delete` marked; nothing can be lost by that.
 
-    ``gone`` are those that the folder does not hold any more.
+    Those in ``others`` had the mark before, and keep it. ``gone`` are those that the folder does not hold any more.
 
     :raises CommandRefused: when the folder cannot be opened or changed.
     """
     if select(wire, folder, writable=True).uidvalidity != uidvalidity:
         return Outcome(left=dict.fromkeys(uids, REPLACED), problem=REPLACED)
     now = scan.find(wire, uids)
-    for chosen in uid_sets((uid for uid, listed in now.items() if _marked(listed)), LONG_LINE):
+    ours = [uid for uid, listed in now.items() if is_marked(listed) and uid not in others]
+    for chosen in uid_sets(ours, LONG_LINE):
         wire.command(b"UID STORE", chosen.encode(), rb"-FLAGS.SILENT (\Deleted)")
     return Outcome(frozenset(uids) - now.keys(), left=dict.fromkeys(now, "the run was interrupted"))
 
@@ -175,5 +178,6 @@ def _flags(listed: Listed, but_deleted: bool) -> frozenset[str]:
     return lower - {DELETED} if but_deleted else lower
 
 
-def _marked(listed: Listed) -> bool:
+def is_marked(listed: Listed) -> bool:
+    r"""Whether a message carries ``\Deleted``."""
     return any(flag.lower() == DELETED for flag in listed.flags)

@@ -27,6 +27,7 @@ from mailmove.plan.policy import (
     guess_uses,
     parse_keep,
     parse_max_delete,
+    parse_target,
     unmatched,
 )
 from mailmove.plan.retention import DAY, Dates, Decisions, FolderRule, Stays, decide, is_drafts, needed
@@ -265,11 +266,11 @@ def test_naming_a_folder_overrides_its_policy_and_a_pattern_does_not() -> None:
 
 
 def test_a_target_respects_what_is_laid_down_for_a_folder() -> None:
-    target = Asked(target=True)
+    target = Asked(target=parse_target("80%"))
     assert ages(folder("INBOX"), POLICY, target) == "any"
     assert ages(folder("Sent", "\\sent"), POLICY, target) == "never"
     assert ages(folder("Work/A"), POLICY, target) == "5y"
-    assert ages(folder("INBOX"), POLICY, Asked(parse_age("30d"), target=True)) == "30d"
+    assert ages(folder("INBOX"), POLICY, Asked(parse_age("30d"), target=parse_target("80%"))) == "30d"
 
 
 def test_shared_folders_views_and_provider_archives_are_left_alone() -> None:
@@ -302,6 +303,11 @@ def test_a_rule_that_means_no_folder_is_told() -> None:
 def test_limits_and_keeps_are_read_strictly() -> None:
     assert parse_max_delete("50%") == MaxDelete(50.0)
     assert parse_max_delete("500") == MaxDelete(None, 500)
+    assert parse_target("80 %").percent == 80
+    assert parse_target("1.5GB").octets == 3 * 2**29
+    for wrong in ("100%", "80", "much"):
+        with pytest.raises(UsageError):
+            parse_target(wrong)
     for wrong in ("101%", "half", "-1", ""):
         with pytest.raises(UsageError):
             parse_max_delete(wrong)

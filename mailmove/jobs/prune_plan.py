@@ -1,0 +1,393 @@
+"""Planning a prune: look, decide, export what is not archived yet, prove every message that is to go.
+
+All that takes long or can fail comes before the plan is shown; nothing but deletion follows the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mailmove import fields
+from mailmove.archive import headers
+from mailmove.archive.index import Known
+from mailmove.archive.manifest import FolderDir
+from mailmove.archive.proof import MISSING, Digest, Inode, prove_all
+from mailmove.archive.store import Archive
+from mailmove.archive.strays import find_moved
+from mailmove.errors import CommandRefused, LackingError
+from mailmove.jobs.export import Options as ExportOptions
+from mailmove.jobs.export import export
+from mailmove.jobs.fetching import FolderChanged, Opened
+from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.jobs.prune_results import FolderPlan, PrunePlan
+from mailmove.model import Folder, Listed
+from mailmove.plan import brakes, gauge
+from mailmove.plan.folders import choose
+from mailmove.plan.policy import Asked, FolderAge, Policy, folder_age, guess_uses, unmatched
+from mailmove.plan.retention import Dates, FolderRule, Stays, decide, is_drafts, needed
+from mailmove.server import deletion, quota, scan
+from mailmove.server.folders import Seen, look, select
+from mailmove.server.session import Session
+from mailmove.units import parse_timestamp, plural
+
+SAMPLE = 200
+"""So many Date headers tell whether a folder was moved here from elsewhere."""
+
+Work = Generator[Progress, None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one run was asked for.
+
+    ``scope`` and ``left_out`` are the patterns that an export of this account keeps to; ``include`` and ``exclude``
+    narrow them. ``limit`` is the mailbox's size in octets where the server tells none.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    asked: Asked = field(default_factory=Asked)
+    scope: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    limit: int | None = None
+    without_archive: bool = False
+    dry_run: bool = False
+    unattended: bool = False
+
+
+class Planner:
+    """Makes the plan for one account; :attr:`archive` is None where there is none and none is made."""
+
+    def __init__(
+        self, account: str, session: Session, archive: Archive | None, options: Options, now: datetime
+    ) -> None:
+        self.archive = archive
+        self.session = session
+        self.options = options
+        self.plan = PrunePlan(
+            account,
+            archive.path if archive is not None else None,
+            now,
+            unattended=options.unattended,
+            dry_run=options.dry_run,
+            without_archive=options.without_archive,
+            target=options.asked.target,
+            notes=list(archive.notes) if archive is not None else [],
+        )
+        self._now = int(now.timestamp())
+
+    def run(self) -> Work:
+        """Make :attr:`plan`.
+
+        :raises LackingError: when the server cannot delete by UID, or a target cannot be told.
+        :raises UsageError: when a pattern matches no folder.
+        :raises MailmoveError: of server and archive.
+        """
+        session, plan, archive = self.session, self.plan, self.archive
+        session.ask(lambda: deletion.must_be_able(session.wire))
+        views = session.ask(lambda: look(session.wire))
+        runs = archive.index.runs() if archive is not None else []
+        plan.gauge = self._gauge(measure(session, views, self.options.limit))
+        rules = self._rules([view.folder for view in views])
+        for view in views:
+            if view.folder.wire in rules:
+                yield from self._folder(view, *rules[view.folder.wire])
+        if plan.target is not None:
+            yield from self._reach(self._needed_octets())
+        else:
+            yield from self._secure(plan.folders)
+        past = [
+            brakes.PastRun(int(parse_timestamp(run.at).timestamp()), bool(run.summary.get("attended"))) for run in runs
+        ]
+        self._doubt_clock(past)
+
+    def _gauge(self, found: gauge.Quota | None) -> gauge.Gauge | None:
+        """What the plan is measured by: for a target only what counts octets."""
+        if found is None or self.plan.target is None:
+            return None if found is None else found.tightest
+        return max(
+            (one for one in found.gauges if one.resource == gauge.STORAGE),
+            key=lambda one: one.percent or 0,
+            default=None,
+        )
+
+    def _rules(self, folders: list[Folder]) -> dict[bytes, tuple[FolderAge, FolderRule]]:
+        """The rule of each folder that may be touched; the others are told with the reason."""
+        options, plan = self.options, self.plan
+        selectable = [folder for folder in folders if folder.selectable]
+        named = choose(selectable, options.include, options.exclude)
+        plan.left_out = list(named.left_out)
+        exported = set(selectable)
+        if not (options.without_archive and options.include):
+            exported = set(choose(selectable, options.scope, options.left_out).chosen)
+        guessed = guess_uses(selectable)
+        rules = {}
+        for folder in named.chosen:
+            ages = folder_age(folder, options.policy, options.asked, plan.now, guessed)
+            if folder not in exported:
+                plan.left_out.append((folder, "it is left out of the export"))
+            elif isinstance(ages, str):
+                plan.left_out.append((folder, ages))
+            else:
+                drafts = is_drafts(folder, guessed)
+                rules[folder.wire] = ages, FolderRule(ages, options.policy, plan.now, drafts=drafts)
+        typos = unmatched(options.policy, selectable)
+        plan.notes += [f"the policy's {rule!r} means no folder of this account" for rule in typos]
+        return rules
+
+    def _folder(self, view: Seen, ages: FolderAge, rule: FolderRule) -> Work:
+        """Decide for one folder's messages."""
+        folder = FolderPlan(view.folder, ages.age.cutoff(self.plan.now) if ages.age is not None else None)
+        self.plan.folders.append(folder)
+        if view.status is None:
+            folder.problem = f"cannot be opened: {view.problem}"
+            return
+        if not view.status.messages:
+            return
+        yield Advance(view.folder.shown, 0, 0)
+        try:
+            self._decide(folder, rule)
+        except (CommandRefused, FolderChanged) as error:
+            folder.problem = str(error)
+            folder.hold()
+
+    def _decide(self, folder: FolderPlan, rule: FolderRule) -> None:
+        opened = Opened(self.session, folder.folder)
+        listing = opened.listing()
+        folder.uidvalidity = opened.selected.uidvalidity
+        known = self._known(folder)
+        dates = self._dates(folder, opened, rule, listing)
+        folder.decisions = decide(listing, rule, dates, known)
+        if not folder.decisions.go:
+            return
+        if opened.unlisted:
+            folder.problem = f"{plural(opened.unlisted, 'message')} that the server counts are not in its listing"
+            folder.hold()
+        elif not opened.selected.uids_sticky:
+            folder.refuse("the server gives it no lasting UIDs")
+        elif changed := folder.decisions.changed:
+            folder.refuse(
+                f"{plural(len(changed), 'message')} announce another size or arrival than when archived: "
+                "these UIDs may be other messages now. Run: mailmove export"
+            )
+        elif self.session.ask(lambda: select(self.session.wire, folder.folder, writable=True)).read_only:
+            self.plan.folders.remove(folder)
+            self.plan.left_out.append((folder.folder, "it is read-only"))
+        else:
+            self._doubt(folder, opened)
+
+    def _known(self, folder: FolderPlan) -> dict[int, Known]:
+        """What the archive holds of a folder."""
+        if self.archive is None or not folder.uidvalidity:
+            return {}
+        return self.archive.index.known(folder.folder.wire, folder.uidvalidity)
+
+    def _dates(self, folder: FolderPlan, opened: Opened, rule: FolderRule, listing: list[Listed]) -> Dates:
+        """The dates that the rule asks for, from the archive or, where it cannot know, from the server."""
+        wire, uidvalidity = folder.folder.wire, folder.uidvalidity
+        sent: dict[int, int] = {}
+        archived: dict[int, int] = {}
+        restored: dict[int, int] = {}
+        unknown = {listed.uid for listed in listing} if rule.needs_sent else set()
+        if self.archive is not None and (rule.needs_sent or rule.needs_archive):
+            for uid, date, verified in self.archive.index.dates(wire, uidvalidity):
+                archived[uid] = int(parse_timestamp(verified).timestamp())
+                unknown.discard(uid)
+                if rule.needs_sent and (seconds := fields.sent(date)) is not None:
+                    sent[uid] = seconds
+        sent.update(self._ask_sent(opened, unknown))
+        if self.archive is not None:
+            for uid, back in self.archive.index.restored(wire, uidvalidity).items():
+                restored[uid] = int(parse_timestamp(back.at).timestamp())
+            under_way = self.archive.index.restoring(wire)
+            if under_way is not None and under_way.uidvalidity == uidvalidity and under_way.uidnext is not None:
+                at = int(parse_timestamp(under_way.at).timestamp())
+                restored.update({m.uid: at for m in listing if m.uid >= (under_way.uidnext or 0)})
+        return Dates(sent, archived, restored)
+
+    def _ask_sent(self, opened: Opened, uids: Collection[int]) -> dict[int, int]:
+        """Date headers by the server; messages without one that can be read are left out."""
+        if not uids:
+            return {}
+        told = self.session.ask(lambda: list(scan.fields(opened.wire(), uids, b"DATE")))
+        read = ((uid, fields.sent(headers.scan(block).date)) for uid, block in told)
+        return {uid: seconds for uid, seconds in read if seconds is not None}
+
+    def _doubt(self, folder: FolderPlan, opened: Opened) -> None:
+        """What a person should look at before this folder's messages go."""
+        decisions, archive = folder.decisions, self.archive
+        if self.plan.target is None and (much := brakes.too_much(decisions, self.options.policy.max_delete)):
+            folder.doubts.append(much)
+        if brakes.mostly_one_day(decisions):
+            every = max(1, len(decisions.go) // SAMPLE)
+            sample = set(sorted(decisions.go)[::every])
+            if moved := brakes.migrated(self._ask_sent(opened, sample).values()):
+                folder.doubts.append(moved)
+        if archive is not None and _replaced(archive, folder):
+            folder.doubts.append("its UIDVALIDITY is not the one of before: the folder was replaced")
+        if self.plan.unattended and folder.doubts:
+            folder.hold()
+
+    def _needed_octets(self) -> int:
+        target, found = self.plan.target, self.plan.gauge
+        assert target is not None
+        if found is None or (target.percent is not None and not found.limit):
+            raise LackingError(
+                "the server does not tell how full the mailbox is: a target cannot be reached",
+                "Use --older-than, or write the size of the mailbox to the configuration as quota.",
+            )
+        wanted = target.octets if target.percent is None else int((found.limit or 0) * target.percent / 100)
+        return found.used - wanted
+
+    def _reach(self, octets: int) -> Work:
+        """Keep all but what frees so many octets; where a message cannot be proven, the next one takes its place."""
+        folders = {
+            f.folder.wire: f for f in self.plan.folders if self.plan.gauge and self.plan.gauge.counts(f.folder.wire)
+        }
+        first = [wire for wire, f in folders.items() if f.folder.special_use in ("\\trash", "\\junk")]
+        for folder in self.plan.folders:
+            if folder.folder.wire not in folders:
+                folder.decisions.keep(list(folder.decisions.go), Stays.NOT_NEEDED)
+        secured: dict[bytes, set[int]] = {wire: set() for wire in folders}
+        while True:
+            chosen = needed({wire: f.decisions for wire, f in folders.items()}, first, octets)
+            new = {wire: chosen[wire] - secured[wire] for wire in folders}
+            if not any(new.values()):
+                break
+            for wire, uids in new.items():
+                secured[wire] |= uids
+                yield from self._secure([folders[wire]], uids)
+        for wire, folder in folders.items():
+            folder.decisions.keep(folder.decisions.go.keys() - chosen[wire], Stays.NOT_NEEDED)
+            folder.unarchived &= folder.decisions.go.keys()
+            if much := brakes.too_much(folder.decisions, self.options.policy.max_delete):
+                folder.doubts.append(much)
+                if self.plan.unattended:
+                    folder.hold()
+
+    def _secure(self, folders: Iterable[FolderPlan], only: Collection[int] | None = None) -> Work:
+        """See to it that what goes is in the archive, and prove that it is; what is not stays."""
+        folders = [folder for folder in folders if folder.decisions.go]
+        lacking = {f.folder.wire: self._unarchived(f, f.decisions.go.keys() if only is None else only) for f in folders}
+        if self.options.without_archive or self.options.dry_run:
+            for folder in folders:
+                folder.unarchived |= lacking[folder.folder.wire]
+        elif any(lacking.values()):
+            yield from self._export([f.folder for f in folders if lacking[f.folder.wire]])
+        read: dict[Inode, Digest] = {}
+        for folder in folders:
+            if not self.options.without_archive:
+                yield from self._prove(folder, folder.decisions.go.keys() if only is None else only, read)
+            self._count_sent_later(folder)
+
+    def _unarchived(self, folder: FolderPlan, uids: Collection[int]) -> set[int]:
+        """Which of these the archive does not hold, as the messages that they are now."""
+        known, go = self._known(folder), folder.decisions.go
+        return {uid for uid in uids if not _is_archived(go[uid], known.get(uid))}
+
+    def _export(self, folders: list[Folder]) -> Work:
+        """Bring home what these folders hold."""
+        assert self.archive is not None, "only a dry run does without an archive"
+        wanted = tuple(folder.wire.decode("utf-8", "surrogateescape") for folder in folders)
+        result = yield from export(self.plan.account, self.session, self.archive, ExportOptions(include=wanted))
+        if result.stopped is not None:
+            raise result.stopped
+        self.plan.exported += result.total("fetched") + result.total("linked")
+
+    def _prove(self, folder: FolderPlan, uids: Collection[int], read: dict[Inode, Digest]) -> Work:
+        """Re-hash the archive's file of every message that is to go."""
+        go, archive = folder.decisions.go, self.archive
+        candidates = [uid for uid in uids if uid not in folder.unarchived]
+        if archive is None or not candidates:
+            return
+        unproven: dict[int, str] = {}
+        lacking = self._unarchived(folder, candidates)
+        if lacking:
+            troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
+            unproven.update({uid: troubles.get(uid, "it is not in the archive") for uid in lacking})
+        where = archive.manifest.find(folder.folder.wire, folder.uidvalidity)
+        wanted = set(candidates) - lacking
+        if where is not None and wanted:
+            yield from self._hash(folder, archive, where, wanted, read, unproven)
+        self.plan.verified += len(candidates) - len(unproven)
+        folder.unproven.update(unproven)
+        folder.decisions.keep([uid for uid in unproven if uid in go], Stays.UNPROVEN)
+
+    def _hash(
+        self,
+        folder: FolderPlan,
+        archive: Archive,
+        where: FolderDir,
+        wanted: set[int],
+        read: dict[Inode, Digest],
+        unproven: dict[int, str],
+    ) -> Work:
+        stored = archive.index.current(where.wire, where.uidvalidity, wanted)
+        yield Expect(len(stored), sum(one.base.octets for one in stored.values()))
+        missing = []
+        for verdict in prove_all(archive, where, stored.values(), read):
+            self.session.cancel.check()
+            if verdict.problem == MISSING:
+                missing.append(verdict.stored)
+            elif verdict.problem:
+                unproven[verdict.stored.id.uid] = verdict.problem
+            yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
+        moved = find_moved(archive, missing) if missing else {}
+        unproven.update({one.id.uid: MISSING for one in missing if one.id not in moved})
+
+    def _count_sent_later(self, folder: FolderPlan) -> None:
+        """How many of what goes have a Date header that is not old enough, as far as the archive tells."""
+        if self.archive is None or folder.before is None:
+            return
+        cut, go = folder.before.timestamp(), folder.decisions.go
+        dates = self.archive.index.dates(folder.folder.wire, folder.uidvalidity)
+        folder.sent_later = sum(1 for uid, date, _ in dates if uid in go and (fields.sent(date) or 0) >= cut)
+
+    def _doubt_clock(self, runs: list[brakes.PastRun]) -> None:
+        """Hold the clock of this machine against what the server and earlier runs say."""
+        plan = self.plan
+        looked = [folder.decisions for folder in plan.folders if folder.decisions.messages]
+        inbox = [
+            folder.decisions for folder in plan.folders if folder.folder.wire == b"INBOX" and folder.decisions.messages
+        ]
+        last = max((decisions.last or 0 for decisions in inbox or looked), default=None)
+        newest = max((decisions.newest for decisions in looked if decisions.newest is not None), default=None)
+        if doubt := brakes.clock_doubt(self._now, last, newest, runs):
+            plan.doubts.append(doubt)
+            if plan.unattended:
+                for folder in plan.folders:
+                    folder.hold()
+
+
+def measure(session: Session, views: Iterable[Seen], limit: int | None) -> gauge.Quota | None:
+    """How full the mailbox is; None when nobody says. ``limit``: as configured, in octets."""
+    statuses = [(view.folder, view.status) for view in views if view.status is not None]
+    roots = session.ask(lambda: quota.roots(session.wire, [folder for folder, _ in statuses]))
+    sizes = [status.size for _, status in statuses]
+    found = gauge.quota(roots, sum(size or 0 for size in sizes), limit)
+    return None if None in sizes and found.tightest.source is not gauge.Source.SERVER else found
+
+
+def _is_archived(listed: Listed, known: Known | None) -> bool:
+    """Whether the archive's record is of this very message: size and arrival as announced when it was archived."""
+    return (
+        known is not None and (known.size, known.arrival) == (listed.size, listed.arrival) and listed.size is not None
+    )
+
+
+def _replaced(archive: Archive, folder: FolderPlan) -> bool:
+    """Whether the folder had another UIDVALIDITY before, and nobody has agreed to a deletion in this one yet."""
+    others = [
+        known
+        for known in archive.manifest.folders
+        if known.wire == folder.folder.wire and known.uidvalidity not in (0, folder.uidvalidity)
+    ]
+    if not others:
+        return False
+    return not any(
+        (one.begun.folder, one.begun.uidvalidity) == (folder.folder.wire, folder.uidvalidity)
+        for one in archive.index.deletions()
+    )
