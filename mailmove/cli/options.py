@@ -81,6 +81,11 @@ class Setup:
     archive: str | None = None
 
     @property
+    def interactive(self) -> bool:
+        """Whether somebody reads what is printed and can answer."""
+        return not self.quiet and not self.json and sys.stdin.isatty() and sys.stdout.isatty()
+
+    @property
     def progress(self) -> bool:
         """Whether somebody is watching."""
         return not self.quiet and sys.stderr.isatty()

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -55,6 +55,28 @@ class Report(Protocol[R_contra]):
 
 
 @dataclass(frozen=True)
+class Question:
+    """Something for the person at the terminal; ``answer`` receives the line, or None at the end of input."""
+
+    text: Sequence[str]
+    prompt: str
+    answer: queue.SimpleQueue[str | None]
+
+    def put(self) -> None:
+        """Ask it.
+
+        :raises KeyboardInterrupt: instead of an answer; then the answer is None.
+        """
+        answer = None
+        try:
+            print("\n".join(self.text), flush=True)
+            print(self.prompt, end="", file=sys.stderr, flush=True)
+            answer = sys.stdin.readline() or None
+        finally:
+            self.answer.put(answer)
+
+
+@dataclass(frozen=True)
 class Work:
     """One account's share of a run: what its job is opened with."""
 
@@ -62,6 +84,7 @@ class Work:
     cancel: Cancel
     _memory: Memory
     _secret: Secret | None
+    _told: queue.SimpleQueue[tuple[Place, Any]] = field(default_factory=queue.SimpleQueue)
 
     @property
     def name(self) -> str:
@@ -77,6 +100,21 @@ class Work:
         if self.place.account is None:
             raise UsageError(f"{visible(self.place.name)} names an archive, not an account", "Name its account or URL.")
         return self.place.account
+
+    def tell(self, progress: Progress) -> None:
+        """Let whoever watches know."""
+        self._told.put((self.place, progress))
+
+    def ask(self, text: Sequence[str], prompt: str) -> str | None:
+        """Show a text at the terminal and wait for an answer; None at the end of input.
+
+        :raises Interrupted: when the answer is Ctrl-C.
+        """
+        question = Question(text, prompt, queue.SimpleQueue())
+        self._told.put((self.place, question))
+        answer = question.answer.get()
+        self.cancel.check()
+        return answer
 
     def session(self) -> Session:
         """A login at the account's server, connecting when first used."""
@@ -144,13 +182,13 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     Without ``login`` no credentials are looked for and no job may open a session.
     """
     cancel = Cancel()
-    told: queue.SimpleQueue[tuple[Place, Progress | Outcome[R]]] = queue.SimpleQueue()
+    told: queue.SimpleQueue[tuple[Place, Progress | Question | Outcome[R]]] = queue.SimpleQueue()
     room = threading.Semaphore(setup.jobs)
     outcomes: dict[Place, Outcome[R]] = {}
 
     def work(share: Work) -> None:
         with room:
-            told.put((share.place, _attempt(share, start, told)))
+            told.put((share.place, _attempt(share, start)))
 
     with _signals(), Meter(shown=setup.progress) as meter:
         waiting = 0
@@ -160,12 +198,16 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             except MailmoveError as error:
                 outcomes[place] = Outcome(place, error=error)
                 continue
-            share = Work(place, cancel, setup.memory, secret)
+            share = Work(place, cancel, setup.memory, secret, told)
             threading.Thread(target=work, args=(share,), daemon=True).start()
             waiting += 1
         while waiting:
             try:
                 place, news = told.get()
+                if isinstance(news, Question):
+                    meter.clear()
+                    news.put()
+                    continue
             except KeyboardInterrupt:
                 if cancel.asked:
                     os._exit(Exit.INTERRUPTED)  # asked twice: everything durable is durable
@@ -208,13 +250,13 @@ def conclude(outcomes: Sequence[Outcome[R]]) -> Exit:
     return most_serious(outcome.exit for outcome in outcomes)
 
 
-def _attempt(share: Work, start: Start[R], told: queue.SimpleQueue[tuple[Place, Progress | Outcome[R]]]) -> Outcome[R]:
+def _attempt(share: Work, start: Start[R]) -> Outcome[R]:
     try:
         share.cancel.check()
         job = start(share)
         while True:
             try:
-                told.put((share.place, next(job)))
+                share.tell(next(job))
             except StopIteration as done:
                 return Outcome(share.place, result=done.value)
     except Interrupted:

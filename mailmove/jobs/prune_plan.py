@@ -43,7 +43,8 @@ class Options:
     """What one run was asked for.
 
     ``scope`` and ``left_out`` are the patterns that an export of this account keeps to; ``include`` and ``exclude``
-    narrow them. ``limit`` is the mailbox's size in octets where the server tells none.
+    narrow them. ``limit`` is the mailbox's size in octets where the server tells none. ``by_hand`` is the command that
+    asks for the same with somebody watching.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -56,6 +57,7 @@ class Options:
     without_archive: bool = False
     dry_run: bool = False
     unattended: bool = False
+    by_hand: str = ""
 
 
 class Planner:
@@ -75,6 +77,8 @@ class Planner:
             dry_run=options.dry_run,
             without_archive=options.without_archive,
             target=options.asked.target,
+            age_by=options.policy.age_by,
+            by_hand=options.by_hand,
             notes=list(archive.notes) if archive is not None else [],
         )
         self._now = int(now.timestamp())

@@ -9,7 +9,7 @@ from datetime import datetime
 from mailmove.errors import Exit, MailmoveError
 from mailmove.model import Folder
 from mailmove.plan.gauge import Gauge
-from mailmove.plan.policy import Target
+from mailmove.plan.policy import AgeBy, Target
 from mailmove.plan.retention import Decisions, Stays
 from mailmove.server.deletion import Outcome
 
@@ -73,6 +73,9 @@ class PrunePlan:
     dry_run: bool = False
     without_archive: bool = False
     target: Target | None = None
+    age_by: AgeBy = AgeBy.ARRIVAL
+    by_hand: str = ""
+    """The command that does the same with somebody watching."""
     folders: list[FolderPlan] = field(default_factory=list)
     left_out: list[tuple[Folder, str]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)

@@ -26,6 +26,11 @@ class Meter:
         if self._bar is not None:
             self._bar.close()
 
+    def clear(self) -> None:
+        """Make room for other text, until the next progress."""
+        if self._bar is not None:
+            self._bar.clear()
+
     def show(self, account: str, progress: Progress) -> None:
         """Take in what a job tells."""
         if not self._shown:

@@ -1,0 +1,177 @@
+"""``mailmove prune``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailmove.cli import options
+from mailmove.cli.options import Place, Setup
+from mailmove.errors import UsageError
+from mailmove.safe import visible
+
+if TYPE_CHECKING:
+    from mailmove.plan.policy import Policy
+
+Age = Annotated[
+    str | None, typer.Option("--older-than", metavar="AGE", help="30d, 6w, 3mo, 2y, or a date such as 2024-12-31.")
+]
+
+
+def prune(
+    accounts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ACCOUNT|URL]...", help="Accounts by name, unique prefix or URL; none: see below."),
+    ] = None,
+    older_than: Age = None,
+    archived_for: Annotated[
+        str | None, typer.Option("--archived-for", metavar="AGE", help="Only what the archive has held for so long.")
+    ] = None,
+    down_to: Annotated[
+        str | None,
+        typer.Option("--down-to", metavar="TARGET", help="80% or 1.5GB: oldest first, only as much as is needed."),
+    ] = None,
+    age_by: Annotated[
+        str | None, typer.Option("--age-by", metavar="DATE", help="arrival (the default), or sent: the Date header.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="WHAT", help="flagged,drafts (the default), unread; or none."),
+    ] = None,
+    keep_newest: Annotated[
+        int | None, typer.Option("--keep-newest", min=0, metavar="N", help="The newest N of each folder stay.")
+    ] = None,
+    max_delete: Annotated[
+        str | None,
+        typer.Option(
+            "--max-delete", metavar="LIMIT", help="50% or a number: more of a folder needs somebody watching."
+        ),
+    ] = None,
+    folder: options.Include = None,
+    exclude: options.Exclude = None,
+    without_archive: Annotated[
+        bool, typer.Option("--without-archive", help="Delete also what is in no archive: it is lost for good.")
+    ] = False,
+    all_accounts: Annotated[
+        bool, typer.Option("--all", help="Let an age or target act on all accounts of the configuration.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only show the plan; download nothing.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    archive: options.ArchiveDir = None,
+    jobs: options.Jobs = 1,
+    config: options.ConfigFile = None,
+    tls: options.Tls = None,
+    ca_file: options.CaFile = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Let the server go of old mail that the archive provably holds. Shows a plan and asks first.
+
+    Without an age: what the configuration lays down, for every account that has a policy. With an age or a target: the
+    accounts that are named, or the only one. What is not in the archive yet is exported first.
+    """
+    from mailmove.cli.running import Work, present, run
+    from mailmove.jobs.progress import Progress
+    from mailmove.jobs.prune import carry_out, decline, plan
+    from mailmove.jobs.prune_plan import Options
+    from mailmove.jobs.prune_results import PruneResult
+    from mailmove.plan import policy as policies
+    from mailmove.report import prune as report
+    from mailmove.units import parse_age
+
+    asked = policies.Asked(
+        age=parse_age(older_than) if older_than else None,
+        archived_for=parse_age(archived_for) if archived_for else None,
+        target=policies.parse_target(down_to) if down_to else None,
+        folders=tuple(folder or ()),
+    )
+
+    def overridden(policy: Policy) -> Policy:
+        return replace(
+            policy,
+            age_by=policies.parse_age_by(age_by) if age_by else policy.age_by,
+            keep=policies.parse_keep(keep) if keep else policy.keep,
+            keep_newest=policy.keep_newest if keep_newest is None else keep_newest,
+            max_delete=policies.parse_max_delete(max_delete) if max_delete else policy.max_delete,
+        )
+
+    overridden(policies.Policy())  # what cannot be read is refused before any login
+    setup = options.setup(
+        config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
+    )
+
+    def start(work: Work) -> Generator[Progress, None, PruneResult]:
+        account = work.account
+        wanted = Options(
+            policy=overridden(account.prune or policies.Policy()),
+            asked=asked,
+            scope=account.folders,
+            left_out=account.exclude,
+            include=asked.folders,
+            exclude=tuple(exclude or ()),
+            limit=account.quota,
+            without_archive=without_archive,
+            dry_run=dry_run,
+            unattended=yes and not setup.interactive,
+            by_hand=_by_hand(sys.argv[1:]),
+        )
+        with ExitStack() as opened:
+            home = None
+            if work.has_archive or not dry_run:
+                home = opened.enter_context(work.archive(writable=not dry_run))
+            session = opened.enter_context(work.session())
+            planned = yield from plan(work.name, session, home, wanted, datetime.now(UTC))
+            if home is None or dry_run or not planned.messages or not (yes or setup.interactive):
+                return decline(planned, home, None, asked=False)
+            answer: str | None = "--yes"
+            if not yes:
+                answer = work.ask([*report.plan(planned)], report.question(planned))
+                if not report.agrees(planned, answer):
+                    return decline(planned, home, answer, asked=True)
+            return (
+                yield from carry_out(planned, session, home, str(answer).strip(), asked=not yes, limit=wanted.limit)
+            )
+
+    places = _places(setup, accounts, any((asked.age, asked.archived_for, asked.target)), everything=all_accounts)
+    raise typer.Exit(present("prune", setup, run(setup, places, start), report))
+
+
+def _places(setup: Setup, names: Sequence[str] | None, asked: bool, *, everything: bool) -> list[Place]:
+    """The accounts that are meant: nobody prunes three hundred mailboxes by omission.
+
+    :raises UsageError: when it is not clear which.
+    """
+    if names and everything:
+        raise UsageError("--all and names of accounts exclude each other", "Leave one of them out.")
+    if asked:
+        known = setup.config.accounts
+        if not names and not everything and len(known) > 1:
+            raise UsageError(
+                f"this would act on all {len(known)} accounts",
+                f"Name those that are meant ({', '.join(visible(account.name) for account in known)}), or say --all.",
+            )
+        return setup.select(names)
+    places = setup.select(names)
+    lacking = [place for place in places if place.account is None or place.account.prune is None]
+    told = ", ".join(visible(place.name) for place in lacking)
+    if lacking and (names or len(lacking) == len(places)):
+        raise UsageError(
+            f"no prune policy is laid down for {told}",
+            "Say --older-than 1y, or write one to the configuration; config.example.toml shows how.",
+        )
+    if lacking and not setup.quiet:
+        print(f"Left alone, having no prune policy: {told}", file=sys.stderr)
+    return [place for place in places if place not in lacking]
+
+
+def _by_hand(arguments: Sequence[str]) -> str:
+    """This command without what makes it run unattended."""
+    return shlex.join(["mailmove", *(word for word in arguments if word not in ("-q", "--quiet", "-y", "--yes"))])

@@ -1,0 +1,310 @@
+"""A prune's plan, its question and what came of it, in words and in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from mailmove.errors import Exit
+from mailmove.jobs.prune_results import FolderPlan, PrunePlan, PruneResult
+from mailmove.plan.gauge import Gauge
+from mailmove.plan.policy import AgeBy
+from mailmove.plan.retention import Decisions, Stays
+from mailmove.report import words
+from mailmove.safe import visible
+from mailmove.units import format_size, plural, timestamp, uid_ranges, utc
+
+
+def plan(planned: PrunePlan) -> Iterator[str]:
+    """What would go, what stays and why, and what a person should know before."""
+    going = [folder for folder in planned.folders if folder.decisions.go]
+    if planned.exported or planned.verified:
+        yield f"Exported {planned.exported:,} new. Verified {planned.verified:,} local copies: all identical."
+    yield from notes(planned)
+    yield from _held(planned)
+    if not going:
+        yield f"Nothing to delete on the server for {visible(planned.account)}."
+        yield from _staying(planned.folders)
+        return
+    yield _heading(planned, going)
+    yield from _table(going, show_before=len({folder.before for folder in going}) > 1)
+    if odd := [line for folder in planned.folders for line in _odd(folder)]:
+        yield "Kept, because their date cannot be right:"
+        yield from odd
+    for folder in going:
+        if folder.sent_later:
+            yield f"{folder.folder.shown}: {folder.sent_later:,} of them have a newer Date header; arrival decides."
+    if planned.gauge is not None:
+        yield _quota(planned.gauge, planned)
+    yield from _consequence(planned)
+
+
+def question(planned: PrunePlan) -> str:
+    """What is asked at the terminal."""
+    return f"Type {planned.messages} to delete, Enter to keep everything: "
+
+
+def agrees(planned: PrunePlan, answer: str | None) -> bool:
+    """Whether an answer is the number of messages; 12,310 and 12310 are the same."""
+    return answer is not None and "".join(answer.split()).replace(",", "") == str(planned.messages)
+
+
+def text(result: PruneResult) -> Iterator[str]:
+    """The plan, unless somebody has seen it, and what came of it."""
+    planned = result.plan
+    if not result.asked:
+        yield from plan(planned)
+    if result.outcomes or result.stopped:
+        yield from _done(result)
+    elif planned.dry_run:
+        yield "Nothing was changed: this is a dry run."
+    elif planned.messages and not result.agreed:
+        yield "Nothing was deleted."
+        if not result.asked:
+            yield f"Next: at a terminal {planned.by_hand}     or --yes where nobody can be asked"
+
+
+def problems(result: PruneResult) -> Iterator[str]:
+    """What was refused, is unproven, or went wrong."""
+    planned = result.plan
+    account = visible(planned.account)
+    if result.stopped is not None:
+        yield _stopped(result)
+    elif planned.messages and not result.agreed:
+        yield f"{account}: nothing was deleted, because nobody has agreed; for cron: --yes"
+    elif result.exit:
+        yield f"{account}: NOT everything that was selected has been deleted:"
+    yield from _held(planned)
+    yield from _wrong(result)
+
+
+def _stopped(result: PruneResult) -> str:
+    assert result.stopped is not None
+    what = "interrupted" if result.stopped.exit is Exit.INTERRUPTED else str(result.stopped)
+    return f"{visible(result.plan.account)}: the prune stopped early: {what}"
+
+
+def notes(planned: PrunePlan) -> Iterator[str]:
+    """What is worth a word though nothing is wrong."""
+    for note in planned.notes:
+        yield f"Note: {note}."
+    for folder, why in planned.left_out:
+        if why not in ("excluded", "not chosen"):
+            yield f"Note: {folder.shown} is left alone: {why}."
+
+
+_DATED = {AgeBy.ARRIVAL: "arrived", AgeBy.SENT: "sent"}
+
+
+def _heading(planned: PrunePlan, going: list[FolderPlan]) -> str:
+    befores = {folder.before for folder in going}
+    limit = next(iter(befores))
+    would = "Would be deleted" if planned.dry_run else "To delete"
+    if planned.target is not None:
+        return f"{would} on the server, oldest first, to get down to {planned.target.text}:"
+    if len(befores) == 1 and limit is not None:
+        return f"{would} on the server ({_DATED[planned.age_by]} before {_minute(limit)}):"
+    return f"{would} on the server:"
+
+
+def _table(folders: list[FolderPlan], *, show_before: bool) -> Iterator[str]:
+    rows = []
+    for folder in folders:
+        oldest, newest = folder.arrivals or (0, 0)
+        span = f"{utc(oldest):%Y-%m-%d} to {utc(newest):%Y-%m-%d}"
+        stays = _stays(folder.decisions)
+        if show_before and folder.before is not None:
+            stays = f"before {folder.before:%Y-%m-%d}" + (f"; {stays}" if stays else "")
+        rows.append((folder.folder.shown, f"{len(folder.decisions.go):,}", format_size(folder.octets), span, stays))
+    name, count, size = (max(len(row[column]) for row in rows) for column in range(3))
+    for row in rows:
+        yield f"  {row[0]:{name}}  {row[1]:>{count}}  {row[2]:>{size}}  {row[3]}  {row[4]}".rstrip()
+
+
+def _stays(decisions: Decisions) -> str:
+    """``keeps 3,402: 3,290 newer, 112 flagged``."""
+    tallies = [(why, tally.messages) for why, tally in decisions.stay.items() if tally.messages]
+    if not tallies:
+        return "keeps none"
+    parts = [f"{number:,} {why.value}" for why, number in sorted(tallies, key=lambda item: -item[1])]
+    if len(parts) == 1:
+        return f"keeps {parts[0]}"
+    return f"keeps {sum(number for _, number in tallies):,}: {', '.join(parts)}"
+
+
+def _staying(folders: Iterable[FolderPlan]) -> Iterator[str]:
+    for folder in folders:
+        if folder.decisions.messages:
+            yield f"  {folder.folder.shown} {_stays(folder.decisions)}"
+        yield from _odd(folder)
+
+
+def _odd(folder: FolderPlan) -> Iterator[str]:
+    for why in (Stays.UNDATED, Stays.FUTURE):
+        if numbers := [uid for uid, found in folder.decisions.odd.items() if found is why]:
+            yield f"  {folder.folder.shown} {words.uids(numbers)}: {why.value}"
+
+
+def _held(planned: PrunePlan) -> Iterator[str]:
+    """Doubts: what keeps a folder, or what a person should know."""
+    kept = planned.unattended
+    for doubt in planned.doubts:
+        yield f"{'Everything is kept' if kept else 'Look twice'}: {doubt}."
+    for folder in planned.folders:
+        name = folder.folder.shown
+        if folder.problem:
+            yield f"PROBLEM: {name}: {folder.problem}."
+        if folder.refused:
+            yield f"{name} is kept: {folder.refused}."
+        for doubt in folder.doubts:
+            yield f"{name + ' is kept' if kept else 'Look twice: ' + name}: {doubt}."
+        yield from _unproven(folder)
+    if kept and (planned.doubts or any(folder.doubts for folder in planned.folders)):
+        yield f"If that is right, run it once by hand: {planned.by_hand}"
+
+
+def _unproven(folder: FolderPlan) -> Iterator[str]:
+    by_reason: dict[str, list[int]] = {}
+    for uid, why in folder.unproven.items():
+        by_reason.setdefault(why, []).append(uid)
+    for why, numbers in by_reason.items():
+        yield f"NOT PROVEN, kept: {folder.folder.shown} {words.uids(numbers)}: {why}"
+
+
+def _quota(gauge: Gauge, planned: PrunePlan) -> str:
+    """``Quota 97 % → 30 %``, or what is used where nobody names a limit."""
+    counted = [folder for folder in planned.folders if gauge.counts(folder.folder.wire)]
+    octets = sum(folder.octets for folder in counted)
+    freed = octets if gauge.resource == "STORAGE" else sum(len(folder.decisions.go) for folder in counted)
+    return f"Quota {_full(gauge, 0)} → {_full(gauge, freed)}."
+
+
+def _full(gauge: Gauge, freed: int) -> str:
+    percent = gauge.after(freed)
+    if percent is not None:
+        return f"{percent:.0f} %"
+    left = max(0, gauge.used - freed)
+    return format_size(left) if gauge.resource == "STORAGE" else f"{left:,}"
+
+
+def _consequence(planned: PrunePlan) -> Iterator[str]:
+    yield "They vanish from every phone, mail program and webmail."
+    if planned.lost and planned.without_archive:
+        yield f"{plural(planned.lost, 'message')} of them are in NO archive and will be LOST FOR GOOD."
+        if planned.lost == planned.messages:
+            return
+    elif planned.lost:
+        yield f"{plural(planned.lost, 'message')} of them are not archived yet and would be exported first."
+    if planned.path is not None:
+        yield f"The only copy will be\n  {words.path(planned.path)}"
+
+
+def _done(result: PruneResult) -> Iterator[str]:
+    planned = result.plan
+    if result.stopped is not None:
+        yield _stopped(result)
+    yield from _wrong(result)
+    wanted = "" if result.gone == planned.messages else f" of {planned.messages:,}"
+    yield f"Deleted {result.gone:,}{wanted} messages ({format_size(result.freed)}), by another look at the server."
+    if planned.gauge is not None and result.after is not None:
+        yield f"Quota {_full(planned.gauge, 0)} → {_full(result.after, 0)}, says the server."
+    if result.missed and planned.target is not None:
+        yield f"That is not down to {planned.target.text}: what may go is not enough, or the server counts otherwise."
+    if result.stopped is not None:
+        yield "Next: run the same command again; it settles what was begun."
+    elif result.run is not None:
+        yield f"Next: mailmove history {result.run}     shows what was deleted"
+
+
+def _wrong(result: PruneResult) -> Iterator[str]:
+    shown = {folder.folder.wire: folder.folder.shown for folder in result.plan.folders}
+    for wire, outcome in result.outcomes.items():
+        by_reason: dict[str, list[int]] = {}
+        for uid, why in outcome.left.items():
+            by_reason.setdefault(why, []).append(uid)
+        for why, numbers in by_reason.items():
+            yield f"  {shown[wire]} {words.uids(numbers)}: {why}"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def as_json(result: PruneResult) -> dict[str, Any]:
+    """One account: the whole plan and what came of it."""
+    planned = result.plan
+    return {
+        "account": planned.account,
+        "archive": planned.path,
+        "exit": int(result.exit),
+        "run": result.run,
+        "now": timestamp(planned.now),
+        "dry_run": planned.dry_run,
+        "unattended": planned.unattended,
+        "without_archive": planned.without_archive,
+        "agreed": result.agreed,
+        "stopped": result.stopped.what if result.stopped else None,
+        "seconds": round(result.seconds, 3),
+        "exported": planned.exported,
+        "verified": planned.verified,
+        "messages": planned.messages,
+        "octets": planned.octets,
+        "lost_for_good": planned.lost if planned.without_archive else 0,
+        "deleted": result.gone,
+        "freed": result.freed,
+        "doubts": planned.doubts,
+        "quota": {"before": _gauge_json(planned.gauge), "after": _gauge_json(result.after)},
+        "folders": [_folder_json(folder, result) for folder in planned.folders],
+        "left_out": [{"name": folder.name, "why": why} for folder, why in planned.left_out],
+        "notes": planned.notes,
+    }
+
+
+def _folder_json(folder: FolderPlan, result: PruneResult) -> dict[str, Any]:
+    decisions, outcome = folder.decisions, result.outcomes.get(folder.folder.wire)
+    oldest, newest = folder.arrivals or (None, None)
+    return {
+        "name": folder.folder.name,
+        "uidvalidity": folder.uidvalidity,
+        "before": timestamp(folder.before) if folder.before is not None else None,
+        "messages": decisions.messages,
+        "delete": {
+            "messages": len(decisions.go),
+            "octets": folder.octets,
+            "uids": _set(decisions.go),
+            "oldest": timestamp(utc(oldest)) if oldest is not None else None,
+            "newest": timestamp(utc(newest)) if newest is not None else None,
+            "unarchived": _set(folder.unarchived),
+            "sent_later": folder.sent_later,
+        },
+        "keep": {
+            why.name.lower(): {"messages": tally.messages, "octets": tally.octets}
+            for why, tally in decisions.stay.items()
+            if tally.messages
+        },
+        "odd_dates": [{"uid": uid, "why": why.value} for uid, why in decisions.odd.items()],
+        "unproven": [{"uid": uid, "why": why} for uid, why in folder.unproven.items()],
+        "refused": folder.refused or None,
+        "doubts": folder.doubts,
+        "problem": folder.problem or None,
+        "outcome": None
+        if outcome is None
+        else {
+            "deleted": _set(outcome.gone),
+            "vanished": _set(outcome.vanished),
+            "left": [{"uid": uid, "why": why} for uid, why in outcome.left.items()],
+            "problem": outcome.problem or None,
+        },
+    }
+
+
+def _gauge_json(gauge: Gauge | None) -> dict[str, Any] | None:
+    if gauge is None:
+        return None
+    return {"root": gauge.root, "resource": gauge.resource, "used": gauge.used, "limit": gauge.limit}
+
+
+def _set(uids: Iterable[int]) -> str:
+    """UIDs as a sequence set."""
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in uid_ranges(uids))
