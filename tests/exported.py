@@ -25,6 +25,10 @@ class Archived:
         done = self.mailmove("export", *arguments)
         assert done.code == 0, done.out + done.err
 
+    def uid(self, number: int) -> int:
+        """The UID of the first, second … message of INBOX; servers do not all begin with 1."""
+        return self.mailbox.uids("INBOX")[number - 1]
+
     def file(self, folder: str, uid: int) -> Path:
         """The message file of a UID."""
         return next(path for path in (self.box / folder / "cur").iterdir() if f"U{uid}," in path.name)
