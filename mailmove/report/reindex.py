@@ -22,7 +22,8 @@ def text(result: ReindexResult) -> Iterator[str]:
         yield f"{lines} of the journal could not be read; all others were saved. As it was, it is kept:"
         yield f"  {visible(result.salvaged.aside)}"
     if result.adopted:
-        yield f"{plural(result.adopted, 'message')} recorded again from their files, each re-hashed."
+        how = "its file, re-hashed" if result.adopted == 1 else "their files, each re-hashed"
+        yield f"{plural(result.adopted, 'message')} recorded again from {how}."
     if result.adopted or not result.salvaged.whole:
         yield "What no file name can say was only in the lost lines: keywords, INTERNALDATE as the server sent it,"
         yield "announced sizes, when each message was verified, which are gone from the server, what was done when."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mailbox as stdlib
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -34,13 +35,15 @@ def archive(mailbox: Mailbox, mailmove: Program) -> Path:
 @pytest.fixture
 def served(archive: Path) -> Iterator[tuple[Mailbox, Path]]:
     """A Dovecot that serves a copy of the archive, by the line that README tells."""
-    place = "maildir:~/mail:LAYOUT=fs:INBOX=~/mail/INBOX:UTF-8:INDEX=~/index:CONTROL=~/control"
-    server = Dovecot(location=place)
+    told = re.search(r"mail_location = (maildir:~/([^:]+):\S+)", (Path(__file__).parents[2] / "README.md").read_text())
+    assert told
+    server = Dovecot(location=told[1])
     try:
         home = server.home("reader")
-        shutil.copytree(archive, home / "mail")
+        place = home / told[2]
+        shutil.copytree(archive, place)
         server.own(home)
-        yield Mailbox("dovecot", server.host, server.imap, "reader"), home / "mail"
+        yield Mailbox("dovecot", server.host, server.imap, "reader"), place
     finally:
         server.stop()
 
