@@ -41,6 +41,11 @@ def sha256(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
+def hashes(*messages: bytes) -> Counter[str]:
+    """Messages as :func:`archived` counts them."""
+    return Counter(map(sha256, messages))
+
+
 @dataclasses.dataclass(frozen=True)
 class Mailbox:
     """A mailbox that a test fills and that mailmove then works on."""
@@ -122,6 +127,12 @@ def archived(directory: Path) -> dict[str, Counter[str]]:
         files = [file for file in cur.iterdir() if ",H=" in file.name]
         held[folder] = Counter(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
     return held
+
+
+def by_uid(directory: Path, folder: str = "INBOX") -> set[tuple[int, str]]:
+    """UID, as its name says, and SHA-256 of every message file of a folder."""
+    files = [file for file in (directory / folder / "cur").iterdir() if ",H=" in file.name]
+    return {(int(re.split("[U,]", file.name)[1]), sha256(file.read_bytes())) for file in files}
 
 
 def leftovers(directory: Path) -> list[str]:

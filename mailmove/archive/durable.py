@@ -96,9 +96,9 @@ def _made(name: str, parent: int) -> int:
     return fd
 
 
-def open_file(name: str, parent: int) -> int:
-    """Open a regular file for reading; a link, FIFO or device in its place is an error, and never waited for."""
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+def open_file(name: str, parent: int, flags: int = os.O_RDONLY) -> int:
+    """Open a regular file, made private when new; a link, FIFO or device in its place is an error, never waited for."""
+    fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file", name)

@@ -70,7 +70,7 @@ class Journal:
         """
         flags = (os.O_RDWR | os.O_APPEND) if writable else os.O_RDONLY
         try:
-            fd = os.open(NAME, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            fd = durable.open_file(NAME, directory, flags)
         except FileNotFoundError:
             raise ArchiveError(f"{shown} is missing: the archive has lost its record", _remedy(shown)) from None
         except OSError as error:

@@ -34,7 +34,7 @@ class Lock:
         :raises ArchiveError: when another run holds it, or locks do not work there.
         """
         with durable.explained(f"locking {shown}"):
-            fd = os.open(NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+            fd = durable.open_file(NAME, directory, os.O_RDWR | os.O_CREAT)
         try:
             cls._lock(fd, shown)
         except BaseException:
