@@ -180,23 +180,16 @@ def read(text: bytes, path: str) -> Config:
         raise UsageError(f"{path}: not valid TOML: {visible(str(error))}") from error
     top = _Table(data, path, "")
     archives = top.take("archive", _path, os.path.expanduser(DEFAULT_ARCHIVES))
-    registered = _Table(top.take("oauth", _mapping, {}), path, "oauth")
-    clients = tuple(
-        client for issuer in ISSUERS if (client := registered.take(issuer, partial(_client, path, issuer), None))
-    )
-    registered.end()
-    tables = top.take("account", _mapping, {})
+    registered, named = top.table("oauth"), top.table("account")
     top.end()
-    accounts = tuple(
-        _account(name, _Table(_mapping(table), path, f'account."{visible(name)}"'), archives, clients)
-        for name, table in tables.items()
-    )
+    clients = tuple(_client(issuer, table) for issuer in ISSUERS if (table := registered.table(issuer)))
+    registered.end()
+    accounts = tuple(_account(name, named.table(name), archives, clients) for name in named.data)
     _refuse_twins(path, accounts)
     return Config(path, archives, accounts, clients)
 
 
-def _client(path: str, issuer: str, values: Any) -> OAuthClient:
-    table = _Table(_mapping(values), path, f"oauth.{issuer}")
+def _client(issuer: str, table: _Table) -> OAuthClient:
     words = {"client_id": table.take("client_id", _word)}
     optional = ("authority",) if issuer == "microsoft" else ("client_secret", "auth_uri", "token_uri")
     for key in optional:
@@ -220,7 +213,10 @@ def _account(name: str, table: _Table, archives: str, clients: Sequence[OAuthCli
         timeout=table.take("timeout", _timeout, TIMEOUT),
         retry_waits=table.take("retry_waits", _waits, RETRY_WAITS),
     )
-    secured(endpoint, None, None)
+    try:
+        secured(endpoint, None, None)
+    except UsageError as error:
+        raise table.error(error.what, error.next_step) from None
     account = Account(
         name=name,
         endpoint=endpoint,
@@ -232,9 +228,7 @@ def _account(name: str, table: _Table, archives: str, clients: Sequence[OAuthCli
         folders=table.take("folders", _patterns, ()),
         exclude=table.take("exclude", _patterns, ()),
         quota=table.take("quota", _size, None),
-        prune=table.take(
-            "prune", lambda rules: _prune(_Table(_mapping(rules), table.path, f"{table.name}.prune")), None
-        ),
+        prune=_prune(rules) if (rules := table.table("prune")) else None,
     )
     for one, other in EXCLUSIVE:
         if getattr(account, one) and getattr(account, other):
@@ -272,6 +266,9 @@ def _refuse_twins(path: str, accounts: Sequence[Account]) -> None:
                 )
 
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes
+
+
 @dataclass
 class _Table:
     """A table being read: every key is taken once, and none may be left over."""
@@ -279,7 +276,12 @@ class _Table:
     data: Mapping[str, Any]
     path: str
     name: str
+    given: bool = True
     allowed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, dict):
+            raise self.error("must be a table")
 
     def take(self, key: str, read: Callable[[Any], Any], default: Any = ...) -> Any:
         self.allowed.append(key)
@@ -294,14 +296,24 @@ class _Table:
         except UsageError as error:
             raise UsageError(f"{self._where()}{key}: {error.what}", error.next_step) from None
 
+    def table(self, key: str) -> _Table:
+        """The table of this key; false, and without keys of its own, when it is missing."""
+        self.allowed.append(key)
+        shown = key if _BARE.fullmatch(key) else f'"{visible(key)}"'
+        name = f"{self.name}.{shown}" if self.name else shown
+        return _Table(self.data.get(key, {}), self.path, name, given=key in self.data)
+
+    def __bool__(self) -> bool:
+        return self.given
+
     def end(self) -> None:
         for key in self.data.keys() - set(self.allowed):
             close = difflib.get_close_matches(key, self.allowed, 1)
             hint = f"Did you mean {close[0]}?" if close else f"Allowed here: {', '.join(sorted(self.allowed))}."
             raise UsageError(f"{self._where()}unknown key {visible(key)!r}", hint)
 
-    def error(self, what: str) -> UsageError:
-        return UsageError(f"{self._where()}{what}")
+    def error(self, what: str, next_step: str = "") -> UsageError:
+        return UsageError(f"{self._where()}{what}", next_step)
 
     def _where(self) -> str:
         return f"{self.path}: [{self.name}] " if self.name else f"{self.path}: "
@@ -323,12 +335,6 @@ def _word(value: Any) -> str:
 
 def _path(value: Any) -> str:
     return os.path.expanduser(_word(value))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("must be a table")
-    return value
 
 
 def _port(value: Any) -> int:
@@ -376,6 +382,12 @@ def _size(value: Any) -> int:
 
 def _age(value: Any) -> Age:
     return parse_age(_text(value))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("must be a table")
+    return value
 
 
 def _rules(value: Any) -> Mapping[str, Age | None]:

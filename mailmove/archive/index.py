@@ -11,13 +11,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from mailmove.archive import records
+from mailmove.archive import durable, records
 from mailmove.archive.headers import Headers
 from mailmove.archive.journal import Position
 from mailmove.archive.names import Base
 from mailmove.archive.records import MessageId, Record
+from mailmove.errors import ArchiveError
+from mailmove.safe import visible
 
 SCHEMA = 5
 _MAX_CACHE_KB = 4096
@@ -108,9 +111,19 @@ class Index:
 
         :raises sqlite3.DatabaseError: when it is damaged or of another archive or version: remove it and read the
             journal again.
+        :raises ArchiveError: when its disk fails, is full or may not be written.
         """
         self.path = path
         self._lock = threading.RLock()  # messages are committed in a thread of their own
+        with _explained(path):
+            self._open(path, uuid)
+        self._folders: dict[tuple[bytes, int], int] = {
+            (wire, uidvalidity): number
+            for number, wire, uidvalidity in self._db.execute("SELECT id, wire, uidvalidity FROM folder")
+        }
+        self._flag_sets: dict[str, frozenset[str]] = {}
+
+    def _open(self, path: str, uuid: str) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -126,11 +139,6 @@ class Index:
         except BaseException:
             self._db.close()
             raise
-        self._folders: dict[tuple[bytes, int], int] = {
-            (wire, uidvalidity): number
-            for number, wire, uidvalidity in self._db.execute("SELECT id, wire, uidvalidity FROM folder")
-        }
-        self._flag_sets: dict[str, frozenset[str]] = {}
 
     def close(self) -> None:
         """Let go of the database."""
@@ -147,7 +155,7 @@ class Index:
         False, and nothing is taken in, when another process has read on from ``start`` meanwhile: catch up from
         :attr:`position` then.
         """
-        with self._lock:
+        with self._lock, _explained(self.path):
             return self._apply(lines, start, end, headers_of)
 
     def _apply(self, lines: Iterable[Record], start: Position, end: Position, headers_of: HeadersOf) -> bool:
@@ -169,7 +177,8 @@ class Index:
             self._set_meta("crc", end.crc)
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite rolls back by itself when the disk fails
+                self._db.execute("ROLLBACK")
             self._folders = {}
             raise
         return True
@@ -464,9 +473,31 @@ def _body(sha256: bytes) -> int:
 
 
 def remove(path: str) -> None:
-    """Delete an index; it can be made again from the journal."""
+    """Delete an index; it can be made again from the journal.
+
+    :raises ArchiveError: when that is not possible.
+    """
     for suffix in ("", "-wal", "-shm"):
-        try:
-            os.unlink(path + suffix)
-        except FileNotFoundError:
-            pass
+        with durable.explained(f"removing {path}{suffix}"):
+            try:
+                os.unlink(path + suffix)
+            except FileNotFoundError:
+                pass
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Tell an index that the disk keeps from working apart from a damaged one: only that may be made again.
+
+    :raises ArchiveError: instead of the errors that are the disk's.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the rest of it is detail
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+            raise
+        raise ArchiveError(
+            f"the index {visible(path)} cannot be used: {error}",
+            "Make room there, or make it writable, and run the same command again. The archive itself is as it was.",
+        ) from error

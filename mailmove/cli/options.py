@@ -96,7 +96,7 @@ class Setup:
         :raises UsageError: when there are none, or when a named one does not exist.
         """
         if not names and not self.config.accounts:
-            raise UsageError("there is no account yet", NO_ACCOUNT)
+            raise UsageError(f"there is no account yet in {visible(self.config.path)}", NO_ACCOUNT)
         chosen = {a.name: a for a in (map(self.config.find, names) if names else self.config.accounts)}
         if self.archive and len(chosen) != 1:
             raise UsageError("--archive names the archive of one account", "Name one account or URL.")
@@ -160,11 +160,15 @@ def setup(
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("mailmove").setLevel(logging.ERROR if quiet else level)
-    path = config or os.environ.get("MAILMOVE_CONFIG") or default_config()
-    if config and not os.path.exists(config):
+    given = {"--config": config, "--archive": archive, "--ca-file": ca_file, "--tls": tls}
+    for option, value in given.items():
+        if value == "":  # such as an unset variable in a script: not the same as leaving it out
+            raise UsageError(f"{option} is empty", "Give it a value or leave it out.")
+    path = os.path.expanduser(config or os.environ.get("MAILMOVE_CONFIG") or default_config())
+    if config and not os.path.exists(path):
         raise UsageError(f"{visible(config)} does not exist", "Check the path given with --config.")
     return Setup(
-        configuration.load(os.path.expanduser(path)),
+        configuration.load(path),
         Memory(state_directory()),
         quiet=quiet,
         json=json,

@@ -24,7 +24,8 @@ def choose(folders: Iterable[Folder], include: Sequence[str] = (), exclude: Sequ
 
     Folders of other users and shared ones are chosen only when a pattern without ``*`` at its beginning names them.
 
-    :raises UsageError: when a pattern matches no folder: a typo must not look like an empty mailbox.
+    :raises UsageError: when a pattern matches no folder, or all together leave none: that must not look like an empty
+        mailbox.
     """
     chosen, left_out = [], []
     unused = dict.fromkeys((*include, *exclude))
@@ -50,6 +51,8 @@ def choose(folders: Iterable[Folder], include: Sequence[str] = (), exclude: Sequ
             f"no folder matches {visible(pattern)}",
             "Folder names are case-sensitive; see them with: mailmove account test",
         )
+    if exclude and not chosen:
+        raise UsageError("the patterns leave no folder", "See the folders with: mailmove account test")
     return Choice(tuple(chosen), tuple(left_out))
 
 
