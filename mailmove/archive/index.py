@@ -203,6 +203,14 @@ class Index:
                 uid: Known(arrival, size, self._flags(flags), bool(gone)) for uid, arrival, size, flags, gone in rows
             }
 
+    def present(self, wire: bytes, uidvalidity: int) -> int:
+        """How many messages of a folder are archived that were on the server at the last look."""
+        row = self._db.execute(
+            "SELECT count(*) FROM message WHERE folder = ? AND current AND gone IS NULL",
+            (self._folder(wire, uidvalidity),),
+        ).fetchone()
+        return int(row[0])
+
     def bases(self, wire: bytes, uidvalidity: int) -> Iterator[str]:
         """The base of every message file that a folder should have, superseded ones included."""
         with self._lock:

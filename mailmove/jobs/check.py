@@ -234,7 +234,7 @@ def _seen_last(archive: Archive, key: Key) -> frozenset[int]:
 def _seen_now(session: Session, archive: Archive, options: Options, last: Held, result: CheckResult) -> Held:
     """What the server holds of each archived folder now; and, into ``result``, what the archive does not."""
     held: Held = dict.fromkeys(last, frozenset())
-    views = look(session.wire)
+    views = session.ask(lambda: look(session.wire))
     wanted = {folder.wire for folder in choose((v.folder for v in views), options.include, options.exclude).chosen}
     for view in views:
         wire = view.folder.wire

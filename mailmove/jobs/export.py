@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from mailmove.plan import sync
 from mailmove.plan.folders import choose
 from mailmove.server.folders import Seen, look
 from mailmove.server.session import Session
-from mailmove.units import timestamp
+from mailmove.units import plural, timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def export(
         folders = FolderExport(session, archive, writer, refetch=options.refetch)
         try:
             yield from _folders([views[folder.wire] for folder in choice.chosen], archive, folders, options, result)
+            folders.after += _vanished(archive, views, result)
             writer.flush()
             if any(folder.fetched or folder.linked for folder in result.folders):
                 _second_look(session, result)
@@ -100,10 +101,23 @@ def _settled(view: Seen, archive: Archive, options: Options) -> bool:
     uidvalidity = status.uidvalidity or 0
     if options.refetch or options.flags or not sync.unchanged(status, archive.index.complete(wire, uidvalidity)):
         return False
-    if archive.index.troubles(wire, uidvalidity):
+    if archive.index.troubles(wire, uidvalidity) or archive.index.present(wire, uidvalidity) != status.messages:
         return False
     survey = archive.survey(archive.folder(wire, uidvalidity))
     return not survey.missing and not survey.unrecorded
+
+
+def _vanished(archive: Archive, views: Collection[bytes], result: ExportResult) -> Iterator[records.Gone]:
+    """Folders that the server does not list any more, and what is archived of them."""
+    for folder in archive.manifest.folders:
+        if folder.retired or folder.wire in views or not folder.uidvalidity:
+            continue
+        known = archive.index.known(folder.wire, folder.uidvalidity)
+        left = frozenset(uid for uid, record in known.items() if not record.gone)
+        if left:
+            messages = plural(len(left), "message")
+            result.notes.append(f"{folder.shown} is not on the server any more; the archive keeps its {messages}")
+            yield records.Gone(folder.wire, folder.uidvalidity, left, timestamp(datetime.now(UTC)))
 
 
 def _second_look(session: Session, result: ExportResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -201,6 +202,28 @@ def test_a_folder_replaced_or_gone_on_the_server_is_only_here(archived: Archived
     assert [(s["folder"], s["uids"]) for s in result["not_archived"]] == [("Sent", "1")]
     archived.export()
     assert archived.check("--server")["only_here"][0]["folder"].startswith("Sent (UIDVALIDITY")
+
+
+def test_a_folder_that_the_server_no_longer_lists_is_only_here_until_it_is_back(archived: Archived) -> None:
+    with archived.mailbox.client() as client:
+        client.rename_folder("Sent", "Away")
+        client.delete_folder("Away")
+        client.create_folder("Later")
+    assert "Sent is not on the server any more; the archive keeps its 4 messages" in archived.mailmove("export").out
+    assert [(s["folder"], s["messages"]) for s in archived.check()["only_here"]] == [("Sent", 4)]
+    assert "not on the server any more" not in archived.mailmove("export").out  # said once
+
+
+def test_a_folder_that_is_back_as_it_was_is_on_the_server_again(archived: Archived) -> None:
+    with archived.mailbox.client() as client:
+        client.rename_folder("Sent", "Away")
+    archived.export()
+    with archived.mailbox.client() as client:
+        client.rename_folder("Away", "Sent")
+    archived.export()
+    lines = (archived.box / ".mailmove/journal.jsonl").read_text().splitlines()
+    kinds = [line["kind"] for line in map(json.loads, lines) if line.get("folder") == "Sent"]
+    assert kinds[-3:] == ["gone", "present", "complete"]
 
 
 def test_an_archive_is_checked_by_its_directory_alone(archived: Archived, mailmove: Program) -> None:
