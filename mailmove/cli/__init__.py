@@ -17,6 +17,7 @@ from mailmove.cli.demo import demo
 from mailmove.cli.export import export
 from mailmove.cli.find import find
 from mailmove.cli.get import get, show
+from mailmove.cli.history import history
 from mailmove.cli.prune import prune
 from mailmove.cli.reindex import reindex
 from mailmove.errors import Exit, MailmoveError
@@ -47,6 +48,7 @@ app.command()(demo)
 app.command()(export)
 app.command()(find)
 app.command()(get)
+app.command()(history)
 app.command()(reindex)
 app.command()(prune)
 app.command()(show)

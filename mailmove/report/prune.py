@@ -13,7 +13,7 @@ from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import Decisions, Stays
 from mailmove.report import words
 from mailmove.safe import visible
-from mailmove.units import format_size, plural, timestamp, uid_ranges, utc
+from mailmove.units import format_size, plural, timestamp, utc
 
 
 def plan(planned: PrunePlan) -> Iterator[str]:
@@ -272,10 +272,10 @@ def _folder_json(folder: FolderPlan, result: PruneResult) -> dict[str, Any]:
         "delete": {
             "messages": len(decisions.go),
             "octets": folder.octets,
-            "uids": _set(decisions.go),
+            "uids": words.uid_set(decisions.go),
             "oldest": timestamp(utc(oldest)) if oldest is not None else None,
             "newest": timestamp(utc(newest)) if newest is not None else None,
-            "unarchived": _set(folder.unarchived),
+            "unarchived": words.uid_set(folder.unarchived),
             "sent_later": folder.sent_later,
         },
         "keep": {
@@ -291,8 +291,8 @@ def _folder_json(folder: FolderPlan, result: PruneResult) -> dict[str, Any]:
         "outcome": None
         if outcome is None
         else {
-            "deleted": _set(outcome.gone),
-            "vanished": _set(outcome.vanished),
+            "deleted": words.uid_set(outcome.gone),
+            "vanished": words.uid_set(outcome.vanished),
             "left": [{"uid": uid, "why": why} for uid, why in outcome.left.items()],
             "problem": outcome.problem or None,
         },
@@ -303,8 +303,3 @@ def _gauge_json(gauge: Gauge | None) -> dict[str, Any] | None:
     if gauge is None:
         return None
     return {"root": gauge.root, "resource": gauge.resource, "used": gauge.used, "limit": gauge.limit}
-
-
-def _set(uids: Iterable[int]) -> str:
-    """UIDs as a sequence set."""
-    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in uid_ranges(uids))

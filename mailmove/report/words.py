@@ -39,6 +39,11 @@ def ago(age: timedelta) -> str:
     return f"{hours} hours ago" if hours < 48 else f"{hours // 24} days ago"
 
 
+def uid_set(numbers: Iterable[int]) -> str:
+    """``4711``, ``1:3,9``: a sequence set (RFC 9051 9), for programs."""
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in uid_ranges(numbers))
+
+
 def uids(numbers: Iterable[int]) -> str:
     """``UID 4711``, ``UIDs 1-3, 9``."""
     ranges = list(uid_ranges(numbers))

@@ -24,15 +24,15 @@ class Owner:
     def __init__(self, mailbox: Mailbox, mailmove: Program, home: Path) -> None:
         self.mailbox = mailbox
         self.archive = home / "mail"
-        self._mailmove = mailmove
+        self.mailmove = mailmove
 
     def __call__(self, command: str, *arguments: object) -> Any:
         common = (self.mailbox.url, "--tls", "none", "--archive", self.archive)
-        return self._mailmove(command, *common, *arguments)
+        return self.mailmove(command, *common, *arguments)
 
     def command(self, command: str, *arguments: object) -> list[str]:
         common = (self.mailbox.url, "--tls", "none", "--archive", self.archive)
-        return self._mailmove.command(command, *common, *arguments)
+        return self.mailmove.command(command, *common, *arguments)
 
     def json(self, command: str, *arguments: object) -> dict[str, Any]:
         done = self(command, *arguments, "--json")
@@ -45,7 +45,7 @@ class Owner:
         pid, fd = pty.fork()
         if pid == 0:
             words = self.command(command, *arguments)
-            os.execve(words[0], words, self._mailmove.env)
+            os.execve(words[0], words, self.mailmove.env)
         said = b""
         while True:
             try:
@@ -259,3 +259,18 @@ def test_the_deed_is_in_the_journal(owner: Owner) -> None:
         run = archive.index.runs()[-1]
         assert (run.command, run.id, run.summary["deleted"]) == ("prune", result["run"], 40)
         assert "attended" not in run.summary
+
+
+def test_history_tells_what_was_deleted_and_how_it_was_proven(owner: Owner) -> None:
+    run = owner.json("prune", "--older-than", "30d", "--yes")["run"]
+    listed = owner.mailmove("history", owner.archive)
+    assert [line.split()[3] for line in listed.out.splitlines()[1:3]] == ["export", "prune"]
+    assert f"40 deleted on the server     {run}".split() == listed.out.splitlines()[2].split()[4:]
+    told = owner.mailmove("history", owner.archive, run)
+    assert told.code == 0
+    assert "30 messages, each re-hashed in the archive right before" in told.out
+    assert "answer: --yes" in told.out
+    assert "gone from the server: UIDs" in told.out
+    deeds = owner.mailmove("history", owner.archive, run, "--json").json["accounts"][0]["runs"][0]["deletions"]
+    assert sorted(len(deed["gone"]) > 0 and deed["left"] == "" for deed in deeds) == [True, True]
+    assert owner.mailmove("history", owner.archive, "20200101-000000").code == 2

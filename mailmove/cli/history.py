@@ -1,0 +1,49 @@
+"""``mailmove history``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from typing import Annotated
+
+import typer
+
+from mailmove.cli import options
+
+_RUN = re.compile(r"\d{8}-\d{6}(-\d+)?")
+
+
+def history(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ACCOUNT|DIR]... [RUN]", help="Archives, none: all; and a run, to see all that it did."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=0, metavar="N", help="The last N runs; 0: all.")] = 30,
+    archive: options.ArchiveDir = None,
+    config: options.ConfigFile = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Show what was done: every run, and all that a prune deleted on the server. Needs no server."""
+    from mailmove.cli.running import Work, present, run
+    from mailmove.errors import UsageError
+    from mailmove.jobs.history import HistoryResult
+    from mailmove.jobs.history import history as job
+    from mailmove.jobs.progress import Progress
+    from mailmove.report import history as report
+
+    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, archive=archive)
+    runs = [word for word in what or () if _RUN.fullmatch(word)]
+    if len(runs) > 1:
+        raise UsageError("one run at a time", "Name one of them.")
+    wanted = runs[0] if runs else None
+
+    def start(work: Work) -> Generator[Progress, None, HistoryResult]:
+        with work.archive(writable=False) as opened:
+            return (yield from job(work.name, opened, wanted, limit))
+
+    places = setup.archives([word for word in what or () if word not in runs])
+    raise typer.Exit(present("history", setup, run(setup, places, start, login=False), report))

@@ -1,0 +1,95 @@
+"""History: what was done to this archive and its account, from the journal; needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from mailmove.archive.index import Deletion
+from mailmove.archive.store import Archive
+from mailmove.errors import Exit, UsageError
+from mailmove.jobs.progress import Progress
+from mailmove.model import Folder
+from mailmove.safe import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a run deleted from one folder on the server.
+
+    ``uids`` are what it began to delete, ``unarchived`` those of them in no archive; ``done`` is None while nobody
+    knows the end, else when that was: ``gone`` are gone, ``left`` are still there.
+    """
+
+    folder: Folder
+    uidvalidity: int
+    begun: str
+    proof: str
+    answer: str
+    uids: frozenset[int]
+    unarchived: frozenset[int]
+    done: str | None
+    gone: frozenset[int]
+    left: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run; ``exit`` is None when it was stopped before it could tell. ``deeds`` are its deletions, by folder."""
+
+    command: str
+    at: str
+    exit: Exit | None
+    summary: dict[str, int]
+    id: str | None
+    deeds: tuple[Deed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryResult:
+    """The runs of one archive, oldest first; with ``detailed`` one was asked for, and all of it is to be told."""
+
+    account: str
+    path: str
+    entries: tuple[Entry, ...]
+    detailed: bool
+
+    exit = Exit.DONE
+
+
+def history(account: str, archive: Archive, run: str | None, limit: int) -> Generator[Progress, None, HistoryResult]:
+    """The last ``limit`` runs (0: all), or the one that is called ``run``.
+
+    :raises UsageError: when no run is called that.
+    """
+    yield from ()
+    deeds: dict[str, list[Deed]] = {}
+    for one in archive.index.deletions(run):
+        deeds.setdefault(one.begun.run, []).append(_deed(one))
+    entries = [
+        Entry(each.command, each.at, Exit(each.exit), each.summary, each.id, tuple(deeds.pop(each.id or "", ())))
+        for each in archive.index.runs()
+        if run in (None, each.id)
+    ]
+    for name, stopped in deeds.items():
+        entries.append(Entry("prune", stopped[0].begun, None, {}, name, tuple(stopped)))
+    if run is not None and not entries:
+        raise UsageError(f"{visible(account)} has no run {visible(run)!r}", "See them all with: mailmove history")
+    entries.sort(key=lambda entry: entry.at)
+    return HistoryResult(account, archive.path, tuple(entries[-limit:]), run is not None)
+
+
+def _deed(one: Deletion) -> Deed:
+    begun, done = one
+    return Deed(
+        folder=Folder(begun.folder),
+        uidvalidity=begun.uidvalidity,
+        begun=begun.at,
+        proof=begun.proof,
+        answer=begun.answer,
+        uids=begun.uids,
+        unarchived=begun.unarchived,
+        done=done.at if done is not None else None,
+        gone=done.uids if done is not None else frozenset(),
+        left=done.left if done is not None else frozenset(),
+    )

@@ -1,0 +1,103 @@
+"""What was done, in words and in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mailmove.errors import Exit
+from mailmove.jobs.history import Deed, Entry, HistoryResult
+from mailmove.report import words
+from mailmove.safe import visible
+from mailmove.units import plural
+
+_EXITS = {
+    Exit.DONE: "",
+    Exit.PARTIAL: "partial",
+    Exit.REFUSED: "something was refused",
+    Exit.UNREACHABLE: "the server was lost",
+    Exit.INTERRUPTED: "interrupted",
+    None: "stopped in the middle",
+}
+
+
+def text(result: HistoryResult) -> Iterator[str]:
+    """One line for each run, or all about the one that was asked for."""
+    yield f"{visible(result.account)}   {words.path(result.path)}"
+    if not result.entries:
+        yield "Nothing was done yet. Next: mailmove export"
+        return
+    for entry in result.entries:
+        yield _line(entry)
+        if result.detailed:
+            for deed in entry.deeds:
+                yield from _deed(deed)
+    if result.detailed:
+        yield f"Next: mailmove restore --run {result.entries[0].id}     puts it back on the server"
+    elif any(entry.id for entry in result.entries):
+        yield "Next: mailmove history RUN     all that a run deleted; RUN is the number at the end of its line"
+
+
+def problems(_: HistoryResult) -> Iterator[str]:
+    """Nothing can be wrong with history."""
+    yield from ()
+
+
+def _line(entry: Entry) -> str:
+    deleted = entry.summary.get("deleted", sum(len(deed.gone) for deed in entry.deeds))
+    told = {
+        "export": f"{entry.summary.get('fetched', 0) + entry.summary.get('linked', 0):,} new",
+        "prune": f"{deleted:,} deleted on the server",
+    }.get(entry.command, ", ".join(f"{number:,} {name}" for name, number in entry.summary.items()))
+    how = _EXITS.get(entry.exit, f"exit {entry.exit}")
+    at = entry.at[:16].replace("T", " ")
+    return "  ".join(filter(None, (f"  {at} UTC", f"{entry.command:8}", f"{told:28}", how, entry.id))).rstrip()
+
+
+def _deed(deed: Deed) -> Iterator[str]:
+    proof = "each re-hashed in the archive right before" if deed.proof == "sha256" else "without proof"
+    yield f"    {deed.folder.shown} (UIDVALIDITY {deed.uidvalidity}): {plural(len(deed.uids), 'message')}, {proof}"
+    yield f"      answer: {visible(deed.answer)}"
+    if deed.unarchived:
+        yield f"      in no archive, lost for good: {words.uids(deed.unarchived)}"
+    if deed.done is None:
+        yield f"      begun at {deed.begun}, and not known to be done: {words.uids(deed.uids)}"
+    if deed.gone:
+        yield f"      gone from the server: {words.uids(deed.gone)}"
+    if deed.left:
+        yield f"      still there: {words.uids(deed.left)}"
+
+
+def as_json(result: HistoryResult) -> dict[str, Any]:
+    """One archive."""
+    return {
+        "account": result.account,
+        "archive": result.path,
+        "runs": [
+            {
+                "id": entry.id,
+                "command": entry.command,
+                "at": entry.at,
+                "exit": None if entry.exit is None else int(entry.exit),
+                "summary": entry.summary,
+                "deletions": [_deed_json(deed) for deed in entry.deeds],
+            }
+            for entry in result.entries
+        ],
+    }
+
+
+def _deed_json(deed: Deed) -> dict[str, Any]:
+    known = deed.done is not None
+    return {
+        "folder": deed.folder.name,
+        "uidvalidity": deed.uidvalidity,
+        "begun": deed.begun,
+        "proof": deed.proof,
+        "answer": deed.answer,
+        "uids": words.uid_set(deed.uids),
+        "unarchived": words.uid_set(deed.unarchived),
+        "done": deed.done,
+        "gone": words.uid_set(deed.gone) if known else None,
+        "left": words.uid_set(deed.left) if known else None,
+    }
