@@ -88,6 +88,31 @@ class Stored(NamedTuple):
     flags: frozenset[str]
 
 
+class Entry(NamedTuple):
+    """A message in the archive, with all it takes to put it back as it was.
+
+    ``size`` is RFC822.SIZE as announced, or its true length where that is not known. ``internaldate`` is as the server
+    sent it, None where only ``arrival`` is known. ``current``: its UID was not seen with another message since.
+    """
+
+    stored: Stored
+    current: bool
+    gone: bool
+    size: int
+    internaldate: str | None
+    message_id: bytes | None
+
+    @property
+    def arrival(self) -> int:
+        """INTERNALDATE in Unix seconds, 0 for none."""
+        return self.stored.base.arrival
+
+    @property
+    def flags(self) -> frozenset[str]:
+        """The server's flags as last seen."""
+        return self.stored.flags
+
+
 class Deletion(NamedTuple):
     """Messages of one folder that a run deleted on the server; ``done``: what became of them, None while unknown."""
 
@@ -261,6 +286,33 @@ class Index:
     def with_body(self, sha256: bytes) -> list[Stored]:
         """Messages whose octets have this hash."""
         return self._find("m.body = ? AND m.sha256 = ?", _body(sha256), sha256)
+
+    def entries(self, wire: bytes, uidvalidity: int) -> Iterator[Entry]:
+        """Every message of a folder, superseded ones included."""
+        return self._entries("f.wire = ? AND f.uidvalidity = ?", wire, uidvalidity)
+
+    def entries_with(self, sha256: bytes) -> Iterator[Entry]:
+        """Every message whose octets have this hash."""
+        return self._entries("m.sha256 = ?", sha256)
+
+    def _entries(self, where: str, *values: object) -> Iterator[Entry]:
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT m.current, m.gone IS NOT NULL, coalesce(m.size, m.octets), m.internaldate, m.message_id,"
+                " f.wire, f.uidvalidity, m.uid, m.arrival, m.octets, m.sha256, m.flags"
+                f" FROM message m JOIN folder f ON f.id = m.folder WHERE {where} ORDER BY m.id",
+                values,
+            )
+            for current, gone, size, internaldate, message_id, *stored in rows:
+                yield Entry(self._stored(*stored), bool(current), bool(gone), size, internaldate, message_id)
+
+    def copies(self) -> dict[MessageId, MessageId]:
+        """Messages that a restore put into this account, each with the archived message it is a copy of."""
+        rows = self._db.execute(
+            "SELECT folder, uidvalidity, uid, source_folder, source_uidvalidity, source_uid FROM restored"
+            " WHERE login = ''"
+        )
+        return {MessageId(*row[:3]): MessageId(*row[3:]) for row in rows}
 
     def known_bodies(self, hashes: Collection[bytes]) -> set[bytes]:
         """Which of these SHA-256 the archive holds."""

@@ -20,6 +20,7 @@ from mailmove.cli.get import get, show
 from mailmove.cli.history import history
 from mailmove.cli.prune import prune
 from mailmove.cli.reindex import reindex
+from mailmove.cli.restore import restore
 from mailmove.errors import Exit, MailmoveError
 
 # As they are needed: first look, then copy, then let go, then get back.
@@ -51,6 +52,7 @@ app.command()(get)
 app.command()(history)
 app.command()(reindex)
 app.command()(prune)
+app.command()(restore)
 app.command()(show)
 
 

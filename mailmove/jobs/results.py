@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mailmove.errors import Exit, MailmoveError
 from mailmove.model import Folder
+from mailmove.units import short_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,78 @@ class ExportResult:
     @property
     def exit(self) -> Exit:
         """The exit code of this account."""
+        if self.stopped is not None:
+            return self.stopped.exit
+        return Exit.PARTIAL if self.failures else Exit.DONE
+
+    def total(self, what: str) -> int:
+        """The sum of a count over the folders."""
+        return sum(getattr(folder, what) for folder in self.folders)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRestored:
+    """A message, by its ID, or ``count`` messages of a folder that did not go back, and why.
+
+    ``folder`` is safe for a terminal.
+    """
+
+    folder: str
+    message: str | None
+    count: int
+    why: str
+
+
+@dataclass(slots=True)
+class PutBack:
+    """What a restore found and did in a folder of the server; ``new``: it is, or was, to be made.
+
+    ``there`` were on the server already, ``planned`` were not. Of those ``restored`` are back by now; by another look
+    ``other_date`` and ``other_flags`` among them have not the arrival or the flags that they had.
+    """
+
+    folder: Folder
+    sources: tuple[Folder, ...]
+    new: bool
+    there: int = 0
+    planned: int = 0
+    planned_octets: int = 0
+    restored: int = 0
+    octets: int = 0
+    other_date: int = 0
+    other_flags: int = 0
+    failures: list[NotRestored] = field(default_factory=list)
+
+    def fail(self, why: str, count: int) -> None:
+        """So many messages cannot go into this folder."""
+        self.failures.append(NotRestored(self.folder.shown, None, count, why))
+
+    def refuse(self, sha256: bytes, why: str) -> None:
+        """A message cannot go there, or is not there as it should be."""
+        self.failures.append(NotRestored(self.folder.shown, short_id(sha256), 1, why))
+
+
+@dataclass(slots=True)
+class RestoreResult:
+    """The outcome of a restore into one account; with ``dry_run`` only what there is to do."""
+
+    account: str
+    path: str
+    dry_run: bool
+    folders: list[PutBack] = field(default_factory=list)
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    stopped: MailmoveError | None = None
+    """Why the run ended early."""
+
+    @property
+    def failures(self) -> list[NotRestored]:
+        """Everything that is not back as it was."""
+        return [failure for folder in self.folders for failure in folder.failures]
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code."""
         if self.stopped is not None:
             return self.stopped.exit
         return Exit.PARTIAL if self.failures else Exit.DONE

@@ -8,7 +8,7 @@ for that, and where a message is so large that a refusal should come before it i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mailmove.errors import CommandRefused
@@ -24,14 +24,12 @@ _ATOM = re.compile(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+")  # RFC 9051 9,
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to append: ``internaldate`` as in RFC 9051's ``date-time``; ``pieces`` gives its octets once more each
-    time it is called.
-    """
+    """A message to append: ``internaldate`` as in RFC 9051's ``date-time``, ``pieces`` its octets, read once."""
 
     octets: int
     flags: Iterable[str]
     internaldate: bytes | None
-    pieces: Callable[[], Iterable[bytes]]
+    pieces: Iterable[bytes]
 
 
 Answer = int | CommandRefused
@@ -152,7 +150,7 @@ class _Sending:
 
     def _send(self, message: Outgoing) -> None:
         left = message.octets
-        for piece in message.pieces():
+        for piece in message.pieces:
             left -= len(piece)
             if left < 0:
                 break

@@ -1,0 +1,115 @@
+"""``mailmove restore``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from mailmove.cli import options
+from mailmove.cli.options import Place, Setup
+from mailmove.errors import RefusedError, UsageError
+
+
+def restore(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
+    ] = None,
+    folder: options.Include = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="What this run of prune deleted; see mailmove history.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every message of the archive.")] = False,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ACCOUNT|URL", help="Into another account than the archive's own.")
+    ] = None,
+    into: Annotated[
+        str | None, typer.Option("--into", metavar="FOLDER", help="All into this one folder, each message once.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be put where.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    account: options.InAccounts = None,
+    archive: options.ArchiveDir = None,
+    config: options.ConfigFile = None,
+    tls: options.Tls = None,
+    ca_file: options.CaFile = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Put archived messages back on the server, with their flags and the day they arrived.
+
+    What the server still has is not put there twice, so a restore that was interrupted is simply run again. The next
+    prune counts a message's age from its restore.
+    """
+    from mailmove.cli.running import Outcome, Work, present
+    from mailmove.cli.running import run as carry_out
+    from mailmove.jobs.progress import Progress
+    from mailmove.jobs.restore import Options
+    from mailmove.jobs.restore import restore as job
+    from mailmove.jobs.results import RestoreResult
+    from mailmove.report import restore as report
+
+    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, tls=tls, ca_file=ca_file, archive=archive)
+    if sum(map(bool, (ids, folder, run, everything))) != 1:
+        raise UsageError("restore wants to know what", "Give message IDs, or one of --folder, --run and --all.")
+    source, hashes = _chosen(setup, account, ids) if ids else (_only(setup, account), frozenset())
+    target = setup.select([to])[0] if to else source
+    if target.account is None:
+        raise UsageError("it is not known whose archive this is", "Name the account: --account, or another one: --to")
+    wanted = Options(hashes, tuple(folder or ()), run, everything, into)
+
+    def carried_out(*, only_plan: bool) -> list[Outcome[RestoreResult]]:
+        def start(work: Work) -> Generator[Progress, None, RestoreResult]:
+            with (
+                replace(work, place=source).archive(writable=not only_plan) as opened,
+                work.session() as session,
+            ):
+                return (yield from job(work.name, session, opened, replace(wanted, dry_run=only_plan)))
+
+        return carry_out(setup, [target], start)
+
+    if not yes or dry_run:
+        outcomes = carried_out(only_plan=True)
+        planned = outcomes[0].result
+        if dry_run or planned is None or not planned.total("planned"):
+            raise typer.Exit(present("restore", setup, outcomes, report))
+        print("\n".join(report.plan(planned)), file=sys.stderr)
+        _ask(planned.total("planned"))
+    raise typer.Exit(present("restore", setup, carried_out(only_plan=False), report))
+
+
+def _chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> tuple[Place, frozenset[bytes]]:
+    """The messages with these IDs, and the one archive that has them all."""
+    from mailmove.cli.chosen import chosen
+
+    with chosen(setup, accounts, ids) as found:
+        places = [{hit.place for hit in hits} for hits in found.values()]
+    together = set.intersection(*places)
+    if len(together) != 1:
+        names = ", ".join(sorted(place.name for place in set.union(*places)))
+        raise UsageError(f"these messages are in the archives of {names}", "Name one archive: --account NAME")
+    return together.pop(), frozenset(found)
+
+
+def _only(setup: Setup, accounts: Sequence[str] | None) -> Place:
+    places = setup.readable(accounts)
+    if len(places) != 1:
+        names = ", ".join(place.name for place in places)
+        raise UsageError(f"there are several accounts: {names}", "Name the one whose archive is meant: --account NAME")
+    return places[0]
+
+
+def _ask(messages: int) -> None:
+    """Nothing goes back unless somebody says so.
+
+    :raises RefusedError: when nobody does.
+    """
+    if not sys.stdin.isatty():
+        raise RefusedError("nothing was put back: there is no terminal to ask at", "With --yes it goes ahead.")
+    answer = input(f"Put back {messages:,}? [y/N] ")
+    if answer.strip().lower() not in ("y", "yes"):
+        raise RefusedError("nothing was put back")

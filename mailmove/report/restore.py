@@ -1,0 +1,131 @@
+"""What a restore has to do, and what it came to, in words and in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mailmove.errors import Exit
+from mailmove.jobs.results import NotRestored, PutBack, RestoreResult
+from mailmove.report import words
+from mailmove.safe import visible
+from mailmove.units import format_size, plural
+
+
+def text(result: RestoreResult) -> Iterator[str]:
+    """The plan, or the verdict and what it rests on, then the next step."""
+    if result.dry_run:
+        yield from plan(result)
+        return
+    if result.failures or result.stopped:
+        yield from problems(result)
+        return
+    restored, there = result.total("restored"), result.total("there")
+    account = visible(result.account)
+    if not restored:
+        yield f"Nothing to do: {account} has {'all ' if there > 1 else ''}{plural(there, 'message')} already."
+    else:
+        octets = format_size(result.total("octets"))
+        yield f"{plural(restored, 'message')} ({octets}) put back into {account}. {words.duration(result.seconds)}."
+        yield from _folders(result, "restored")
+        yield "A second look at the server finds each of them" + (f", and {there:,} that it had." if there else ".")
+    yield from notes(result)
+
+
+def plan(result: RestoreResult) -> Iterator[str]:
+    """What goes where."""
+    planned, there = result.total("planned"), result.total("there")
+    account = visible(result.account)
+    if planned:
+        yield f"To put back into {account}: {plural(planned, 'message')}, {format_size(result.total('planned_octets'))}"
+        yield from _folders(result, "planned")
+    if there:
+        yield f"Already there: {plural(there, 'message')}."
+    for folder, message, count, why in _grouped(result.failures):
+        yield f"NOT to be put back: {folder} {message or plural(count, 'message')}: {why}"
+    yield from notes(result)
+    if not planned:
+        yield "Nothing to do."
+
+
+def problems(result: RestoreResult) -> Iterator[str]:
+    """Everything that is not back as it was, named."""
+    account = visible(result.account)
+    if result.stopped:
+        what = "interrupted" if result.stopped.exit is Exit.INTERRUPTED else str(result.stopped)
+        yield f"{account}: the restore stopped early: {what}"
+    else:
+        yield f"{account}: NOT everything is back:"
+    for folder, message, count, why in _grouped(result.failures):
+        yield f"  {folder} {message or plural(count, 'message')}: {why}"
+    yield from notes(result)
+    yield f"{plural(result.total('restored'), 'message')} put back, {result.total('there'):,} there already."
+    if result.stopped:
+        yield "Next: run the same command again; nothing is put there twice."
+
+
+def notes(result: RestoreResult) -> Iterator[str]:
+    """What is worth a word though nothing is wrong."""
+    for note in result.notes:
+        yield f"Note: {note}."
+    for folder in result.folders:
+        if folder.other_date:
+            yield f"Note: {folder.folder.shown} does not keep the arrival of {plural(folder.other_date, 'message')}."
+        if folder.other_flags:
+            yield f"Note: {folder.folder.shown} does not keep all flags of {plural(folder.other_flags, 'message')}."
+
+
+def as_json(result: RestoreResult) -> dict[str, Any]:
+    """One account."""
+    return {
+        "account": result.account,
+        "archive": result.path,
+        "exit": int(result.exit),
+        "dry_run": result.dry_run,
+        "stopped": result.stopped.what if result.stopped else None,
+        "seconds": round(result.seconds, 3),
+        "folders": [
+            {
+                "name": folder.folder.name,
+                "from": [source.name for source in folder.sources],
+                "new": folder.new,
+                "there": folder.there,
+                "planned": folder.planned,
+                "planned_octets": folder.planned_octets,
+                "restored": folder.restored,
+                "octets": folder.octets,
+                "other_date": folder.other_date,
+                "other_flags": folder.other_flags,
+                "failures": [{"message": f.message, "count": f.count, "why": f.why} for f in folder.failures],
+            }
+            for folder in result.folders
+        ],
+        "notes": result.notes,
+    }
+
+
+def _folders(result: RestoreResult, what: str) -> Iterator[str]:
+    folders = [folder for folder in result.folders if getattr(folder, what)]
+    width = max((len(folder.folder.shown) for folder in folders), default=0)
+    counts = max((len(f"{getattr(folder, what):,}") for folder in folders), default=0)
+    for folder in folders:
+        line = f"  {folder.folder.shown:{width}}  {getattr(folder, what):{counts},}{_origin(folder)}"
+        yield line.rstrip()
+
+
+def _origin(folder: PutBack) -> str:
+    """Where its messages come from, when that is not a folder of the same name; and whether it is new."""
+    others = [source.shown for source in folder.sources if source.wire != folder.folder.wire]
+    said = ([f"from {', '.join(others)}"] if others else []) + (["new folder"] if folder.new else [])
+    return f"  ({'; '.join(said)})" if said else ""
+
+
+def _grouped(failures: list[NotRestored]) -> Iterator[tuple[str, str, int, str]]:
+    """Failures of the same folder for the same reason together; the first few messages are named."""
+    groups: dict[tuple[str, str], list[NotRestored]] = {}
+    for failure in failures:
+        groups.setdefault((failure.folder, failure.why), []).append(failure)
+    for (folder, why), some in groups.items():
+        named = [failure.message for failure in some if failure.message]
+        more = f" and {len(named) - 10:,} more" if len(named) > 10 else ""
+        yield folder, ", ".join(named[:10]) + more, sum(failure.count for failure in some), why

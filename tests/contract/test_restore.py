@@ -1,0 +1,155 @@
+"""restore, on every kind of server: what had left it is there again as it was, and nothing is there twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit import Mailbox, Program, archived, message
+
+ARRIVED = datetime(2021, 5, 4, 3, 2, 1, tzinfo=UTC)
+BARE = b"Subject: bare CR and LF\r\n\r\nkept\ras\nthey\r\n\nare, without a last line end\x00".replace(b"\x00", b"")
+
+
+class Account:
+    """A mailbox with its archive, and the program that works on both."""
+
+    def __init__(self, mailbox: Mailbox, program: Program, archive: Path) -> None:
+        self.mailbox = mailbox
+        self.program = program
+        self.archive = archive
+        self.common = ("--tls", "none", "--archive", archive)
+
+    def export(self) -> None:
+        done = self.program("export", self.mailbox.url, *self.common)
+        assert done.code == 0, done.err
+
+    def restore(self, *arguments: object, code: int = 0, yes: bool = True) -> dict[str, Any]:
+        wanted = ("restore", *arguments, "--account", self.mailbox.url, *self.common, "--json", *["--yes"] * yes)
+        done = self.program(*wanted)
+        assert done.code == code, done.err + done.out
+        result: dict[str, Any] = done.json["accounts"][0]
+        return result
+
+    def state(self) -> dict[str, Counter[tuple[str, frozenset[bytes], datetime]]]:
+        """Every message's hash, flags and arrival by folder, as a client that is not ours sees them."""
+        held: dict[str, Counter[tuple[str, frozenset[bytes], datetime]]] = {}
+        with self.mailbox.client() as client:
+            client.normalise_times = False
+            for attributes, _, name in client.list_folders():
+                if b"\\Noselect" in attributes:
+                    continue
+                client.select_folder(name, readonly=True)
+                fetched = client.fetch(client.search(), ["BODY.PEEK[]", "FLAGS", "INTERNALDATE"])
+                held[name] = Counter(
+                    (
+                        hashlib.sha256(item[b"BODY[]"]).hexdigest(),
+                        frozenset(item[b"FLAGS"]) - {b"\\Recent"},
+                        item[b"INTERNALDATE"].astimezone(UTC),
+                    )
+                    for item in fetched.values()
+                )
+        return held
+
+    def lose(self, folder: str = "INBOX") -> None:
+        """Every message of a folder goes, as by another client."""
+        self.mailbox.expunge(folder, self.mailbox.uids(folder))
+
+
+@pytest.fixture
+def account(anywhere: Mailbox, mailmove: Program, tmp_path: Path) -> Account:
+    """A mailbox of several folders, all of it archived."""
+    anywhere.fill(map(message, range(30)), flags=["\\Seen", "$Label1"], arrival=ARRIVED)
+    anywhere.fill([message(1), message(1), BARE], flags=["\\Flagged"], arrival=ARRIVED + timedelta(days=400))
+    anywhere.fill(map(message, range(30, 45)), "Työ/Laskut", arrival=ARRIVED + timedelta(seconds=1))
+    anywhere.fill([message(2)], "Sent", flags=["\\Answered", "\\Draft"], arrival=ARRIVED)
+    account = Account(anywhere, mailmove, tmp_path / "mail")
+    account.export()
+    return account
+
+
+def test_everything_that_was_deleted_is_back_as_it_was(account: Account) -> None:
+    before = account.state()
+    account.lose()
+    account.lose("Sent")
+    with account.mailbox.client() as client:
+        client.delete_folder("Työ/Laskut")
+    result = account.restore("--all")
+    assert account.state() == before
+    assert sum(folder["restored"] for folder in result["folders"]) == 49
+    assert {folder["name"] for folder in result["folders"] if folder["new"]} == {"Työ/Laskut"}
+    assert all(not folder["other_flags"] and not folder["other_date"] for folder in result["folders"])
+
+
+def test_what_is_there_is_not_put_there_twice(account: Account) -> None:
+    before = account.state()
+    result = account.restore("--all")
+    there = {folder["name"]: (folder["restored"], folder["there"]) for folder in result["folders"]}
+    assert there == {"INBOX": (0, 33), "Sent": (0, 1), "Työ/Laskut": (0, 15)}
+    account.lose()
+    account.restore("--all")
+    account.restore("--all")
+    account.export()  # the restored messages are archived under new UIDs now
+    result = account.restore("--all")
+    assert sum(folder["restored"] for folder in result["folders"]) == 0
+    assert account.state() == before
+    account.lose()
+    account.export()
+    account.restore("--all")
+    assert account.state() == before
+
+
+def test_of_twins_only_the_one_that_is_gone_comes_back(account: Account) -> None:
+    before = account.state()
+    account.mailbox.expunge("INBOX", [account.mailbox.uids()[1], account.mailbox.uids()[-2]])
+    result = account.restore("--folder", "INBOX")
+    assert [(folder["name"], folder["restored"], folder["there"]) for folder in result["folders"]] == [("INBOX", 2, 31)]
+    assert account.state() == before
+
+
+def test_messages_by_id_go_where_they_were_or_into_one_folder(account: Account) -> None:
+    account.lose()
+    account.lose("Sent")
+    found = account.program(
+        "find", "--archive", account.archive, "--json", "--subject", "message 2", "--folder", "Sent"
+    )
+    [hit] = found.json["accounts"][0]["messages"]
+    result = account.restore(hit["id"])
+    assert {(folder["name"], folder["restored"]) for folder in result["folders"]} == {("INBOX", 1), ("Sent", 1)}
+    for restored in (1, 0):
+        result = account.restore(hit["id"], "--into", "Recovered/Mail")
+        assert [(folder["name"], folder["restored"]) for folder in result["folders"]] == [("Recovered/Mail", restored)]
+    assert account.mailbox.contents()["Recovered/Mail"] == Counter([hit["sha256"]])
+
+
+def test_nothing_happens_unasked(account: Account) -> None:
+    account.lose()
+    before = account.state()
+    planned = account.restore("--all", "--dry-run", yes=False)
+    assert {folder["name"]: folder["planned"] for folder in planned["folders"]} == {
+        "INBOX": 33,
+        "Sent": 0,
+        "Työ/Laskut": 0,
+    }
+    done = account.program("restore", "--all", "--account", account.mailbox.url, *account.common)
+    assert done.code == 8 and "33 messages" in done.err and "no terminal" in done.err
+    assert account.state() == before
+
+
+def test_an_export_links_what_was_restored_to_what_it_came_from(account: Account) -> None:
+    account.lose()
+    account.restore("--all")
+    account.export()
+    files = list((account.archive / "INBOX" / "cur").iterdir())
+    assert len(files) == 66
+    assert len({file.stat().st_ino for file in files}) == 31  # message(1) three times
+    assert account.mailbox.contents()["INBOX"] == Counter(archived(account.archive)["INBOX"]) - _half(account)
+
+
+def _half(account: Account) -> Counter[str]:
+    return Counter({sha256: count // 2 for sha256, count in archived(account.archive)["INBOX"].items()})
