@@ -33,8 +33,8 @@ def check(path: str) -> None:
         raise UsageError(f"{visible(path)} cannot be written", "Make it yours, or name another with --config.")
 
 
-def add(path: str, name: str, values: Values, client: OAuthClient | None = None) -> Config:
-    """Add an account, and the registration of a client that is not there yet.
+def add(path: str, name: str, values: Values, client: OAuthClient | None = None, *, write: bool = True) -> Config:
+    """Add an account, and the registration of a client that is not there yet; without ``write`` only see how it reads.
 
     :raises UsageError: when the file cannot be written, or would not be valid afterwards; it is as before then.
     """
@@ -48,7 +48,7 @@ def add(path: str, name: str, values: Values, client: OAuthClient | None = None)
     def edit(text: str) -> str:
         return f"{text.rstrip()}\n\n{tomlkit.dumps(tables)}".lstrip("\n")
 
-    return _rewrite(path, edit)
+    return _rewrite(path, edit, write=write)
 
 
 def change(path: str, name: str, values: Values) -> Config:
@@ -101,7 +101,7 @@ def _with_comments(before: list[str], after: list[str]) -> str:
     return "\n".join([*before[:first], *removed[gap:], *before[end:]]).strip("\n") + "\n"
 
 
-def _rewrite(path: str, edit: Callable[[str], str]) -> Config:
+def _rewrite(path: str, edit: Callable[[str], str], *, write: bool = True) -> Config:
     """Replace the file by its edited text; a crash leaves the old or the new one, whole."""
     target = os.path.realpath(path)  # a link into the user's own collection of such files stays one
     try:
@@ -112,6 +112,8 @@ def _rewrite(path: str, edit: Callable[[str], str]) -> Config:
             text = ""
         edited = edit(text)
         changed = config.read(edited.encode(), path)
+        if not write:
+            return changed
         above, name = os.path.split(target)
         os.makedirs(above, mode=0o700, exist_ok=True)
         directory = durable.open_dir(above)

@@ -43,8 +43,8 @@ def resolve(account: Account, *, alone: bool) -> Secret:
         from mailmove.oauth import Tokens
 
         return Tokens(account, vault.of(account))
-    if alone and (password := os.environ.get(VARIABLE)):
-        return _checked(password, VARIABLE)
+    if alone and (given := from_environment()):
+        return given
     if account.token_command:
         return TokenCommand(account)
     if account.password_command:
@@ -64,6 +64,12 @@ def resolve(account: Account, *, alone: bool) -> Secret:
         f"Store it with: mailmove account password {visible(account.name)}; or set password_command in the "
         "configuration.",
     )
+
+
+def from_environment() -> Password | None:
+    """The password that the environment has for the one account that is meant."""
+    password = os.environ.get(VARIABLE)
+    return _checked(password, VARIABLE) if password else None
 
 
 def ask(account: Account) -> Password:

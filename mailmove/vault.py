@@ -138,3 +138,24 @@ class File:
             pass
         except OSError as error:
             raise LoginError(f"{self.place} cannot be removed: {error.strerror}") from None
+
+
+class Held:
+    """Nowhere but in memory: until a sign-in has proved itself."""
+
+    place = "memory"
+
+    def __init__(self, secret: str | None) -> None:
+        self._secret = secret
+
+    def read(self) -> str | None:
+        """The secret."""
+        return self._secret
+
+    def write(self, secret: str) -> None:
+        """Hold another."""
+        self._secret = secret
+
+    def forget(self) -> None:
+        """Hold none."""
+        self._secret = None

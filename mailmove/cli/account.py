@@ -1,15 +1,21 @@
-"""``mailmove account``: which accounts there are, and whether they work."""
+"""``mailmove account``: how accounts come to be, which there are, and whether they work."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailmove.cli import options
+from mailmove.errors import Exit, LoginError, RefusedError, UsageError
+from mailmove.safe import visible
 
-app = typer.Typer(help="List accounts and test their logins.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from mailmove.jobs.login_test import LoginTest
+
+app = typer.Typer(help="Add, list, test and remove accounts.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -49,7 +55,7 @@ def test_accounts(
 ) -> None:
     """Log in and show server, folders, quota and what the server can. Changes nothing."""
     from mailmove.cli.running import Work, present, run
-    from mailmove.jobs.login_test import LoginTest, login_test
+    from mailmove.jobs.login_test import login_test
     from mailmove.jobs.progress import Progress
     from mailmove.report import login_test as report
 
@@ -65,3 +71,148 @@ def test_accounts(
             return (yield from login_test(work.name, session))
 
     raise typer.Exit(present("account test", setup, run(setup, setup.select(accounts), start), report))
+
+
+@app.command("add")
+def add_account(
+    address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The e-mail address.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Call the account this; else by its address.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="The IMAP server; else it is looked for.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="The login, where it is not the address.")] = None,
+    tls: options.Tls = None,
+    ca_file: options.CaFile = None,
+    autoconfig: Annotated[
+        str | None,
+        typer.Option(
+            "--autoconfig", metavar="URL", help="Take the settings from here; {domain} and {address} are filled in."
+        ),
+    ] = None,
+    archive: options.ArchiveDir = None,
+    oauth: Annotated[
+        str | None, typer.Option("--oauth", metavar="ISSUER", help="Sign in with google or microsoft; or no.")
+    ] = None,
+    password_command: Annotated[
+        str | None, typer.Option("--password-command", metavar="COMMAND", help="A program that tells the password.")
+    ] = None,
+    token_command: Annotated[
+        str | None, typer.Option("--token-command", metavar="COMMAND", help="A program that tells an access token.")
+    ] = None,
+    secret_file: Annotated[
+        str | None, typer.Option("--secret-file", metavar="FILE", help="Keep the secret here, not in the keyring.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept a server that a secure source names.")] = False,
+    config: options.ConfigFile = None,
+    json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Find the server of an address, log in, and write the account to the configuration.
+
+    The password is asked for, or taken from MAILMOVE_PASSWORD; never from the command line.
+    """
+    from mailmove.cli import adding
+
+    setup = options.setup(config, verbose=verbose, json=json, new=True)
+    wanted = adding.Wanted(
+        name=name,
+        host=host,
+        port=port,
+        user=user,
+        tls=tls,
+        ca_file=ca_file,
+        autoconfig=autoconfig,
+        archive=archive,
+        oauth=oauth,
+        password_command=password_command,
+        token_command=token_command,
+        secret_file=secret_file,
+        yes=yes,
+    )
+    added = adding.add(setup, address, wanted)
+    _tell("account add", setup, added.login, f"The account is in {added.config}, its secret in {added.kept}.")
+
+
+@app.command("password")
+def change_password(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    config: options.ConfigFile = None,
+    json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Ask for a new password, or sign in again; log in with it and keep it where the old one was."""
+    from mailmove import configedit
+    from mailmove.cli import signing_in
+
+    setup = options.setup(config, verbose=verbose, json=json)
+    chosen = setup.config.find(account)
+    for key in ("password_command", "token_command"):
+        if getattr(chosen, key):
+            raise UsageError(f"{visible(chosen.name)} has a {key}, which tells its secret", "Change it there.")
+    login, secret = signing_in.obtain(chosen)
+    place, file = signing_in.keep(chosen, secret, setup.config.path)
+    if file:
+        configedit.change(setup.config.path, chosen.name, {"secret_file": file})
+    _tell("account password", setup, login, f"Its secret is in {place.place if place else ''}.")
+
+
+@app.command("show")
+def show_account(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    config: options.ConfigFile = None,
+    json: options.AsJson = False,
+) -> None:
+    """Show an account's settings and what its provider wants. No server is asked, no secret shown."""
+    from mailmove.report import account as report
+    from mailmove.report.json import document
+
+    setup = options.setup(config, json=json)
+    chosen = setup.config.find(account)
+    if json:
+        print(document("account show", Exit.DONE, account=report.as_json(chosen)))
+    else:
+        print("\n".join(report.text(chosen)))
+
+
+@app.command("remove")
+def remove_account(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: options.ConfigFile = None,
+    json: options.AsJson = False,
+) -> None:
+    """Remove an account from the configuration and forget its secret. Its archive stays, and so does its mailbox."""
+    from mailmove import configedit, vault
+    from mailmove.cli import terminal
+    from mailmove.report import words
+    from mailmove.report.json import document
+
+    setup = options.setup(config, json=json)
+    chosen = setup.config.find(account)
+    shown = visible(chosen.name)
+    if not yes and not (
+        terminal.attended() and terminal.confirm(f"Remove {shown} from {words.path(setup.config.path)}?")
+    ):
+        raise RefusedError(f"{shown} was not removed", "To remove it without a question: --yes")
+    configedit.remove(setup.config.path, chosen.name)
+    try:
+        vault.of(chosen).forget()
+        secret = ""
+    except LoginError as error:
+        secret = f" Its secret is still there: {error.what}."
+    if json:
+        print(document("account remove", Exit.DONE, account=chosen.name, archive=chosen.archive))
+    else:
+        print(f"{shown} is removed.{secret} Its archive stays in {words.path(chosen.archive)}.")
+
+
+def _tell(command: str, setup: options.Setup, login: LoginTest, where: str) -> None:
+    """What a new or renewed login found, where things are, and the next step."""
+    from mailmove.report import login_test as report
+    from mailmove.report.json import document
+
+    if setup.json:
+        print(document(command, login.exit, login=report.as_json(login)))
+        return
+    print("\n".join(report.mailbox(login)))
+    print(where)
+    print(f"Next: mailmove audit {shlex.quote(visible(login.account))}")

@@ -142,7 +142,7 @@ class Setup:
         return Place(path, path, None)
 
 
-NO_ACCOUNT = "Name one as imaps://user@host, or write it to the configuration; config.example.toml shows how."
+NO_ACCOUNT = "Add one: mailmove account add. Or name one for a single run, as in imaps://user@host."
 
 
 def setup(
@@ -155,8 +155,9 @@ def setup(
     tls: str | None = None,
     ca_file: str | None = None,
     archive: str | None = None,
+    new: bool = False,
 ) -> Setup:
-    """Carry out the common options: read the configuration, set up logging."""
+    """Carry out the common options: read the configuration, set up logging. ``new``: there need not be a file yet."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("mailmove").setLevel(logging.ERROR if quiet else level)
@@ -165,7 +166,7 @@ def setup(
         if value == "":  # such as an unset variable in a script: not the same as leaving it out
             raise UsageError(f"{option} is empty", "Give it a value or leave it out.")
     path = os.path.expanduser(config or os.environ.get("MAILMOVE_CONFIG") or default_config())
-    if config and not os.path.exists(path):
+    if config and not new and not os.path.exists(path):
         raise UsageError(f"{visible(config)} does not exist", "Check the path given with --config.")
     return Setup(
         configuration.load(path),

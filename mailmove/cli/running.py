@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from mailmove import credentials
 from mailmove.archive import salvage
@@ -20,7 +20,7 @@ from mailmove.archive.store import Archive, exists
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.config import Account
-from mailmove.errors import Exit, Interrupted, MailmoveError, UsageError, most_serious
+from mailmove.errors import Exit, Interrupted, LoginRefused, MailmoveError, UsageError, most_serious
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
 from mailmove.report.json import document
@@ -37,6 +37,7 @@ class Result(Protocol):
         """Its exit code."""
 
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Result)
 R_contra = TypeVar("R_contra", contravariant=True)
 
@@ -261,8 +262,29 @@ def _attempt(share: Work, start: Start[R]) -> Outcome[R]:
                 return Outcome(share.place, result=done.value)
     except Interrupted:
         return Outcome(share.place, error=Interrupted("interrupted before anything was done"))
+    except LoginRefused as error:
+        return Outcome(share.place, error=in_provider_terms(error, share.account))
     except BaseException as error:  # noqa: BLE001 - reported by the main thread
         return Outcome(share.place, error=error)
+
+
+def finish(job: Generator[Progress, None, T]) -> T:
+    """Run a job to its end here and now, unwatched."""
+    while True:
+        try:
+            next(job)
+        except StopIteration as done:
+            return cast(T, done.value)
+
+
+def in_provider_terms(error: LoginRefused, account: Account) -> LoginRefused:
+    """The error with what this account's provider wants of a login, where mailmove knows that."""
+    from mailmove.discovery import providers
+
+    provider = providers.of_login(account.endpoint.host, account.endpoint.user)
+    if provider is None:
+        return error
+    return LoginRefused(error.what, f"{provider.needs}\n  Then: mailmove account password {visible(account.name)}")
 
 
 class _signals:  # noqa: N801

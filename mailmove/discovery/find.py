@@ -97,7 +97,7 @@ def _asked(places: Iterable[str], address: Address, context: ssl.SSLContext, not
 
 
 def _settled(settings: Settings, source: str, *, proven: bool) -> Found:
-    known = providers.of_server(settings.endpoint.host, settings.endpoint.user)
+    known = providers.of_login(settings.endpoint.host, settings.endpoint.user)
     return Found(settings.endpoint, source, proven, settings.oauth, known)
 
 

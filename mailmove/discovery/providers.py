@@ -60,11 +60,11 @@ def of_exchangers(hosts: Iterable[str]) -> Provider | None:
     return None
 
 
-def of_server(host: str, user: str) -> Provider | None:
-    """The provider whose IMAP server this is; where several share it, the user's domain decides."""
-    fitting = [provider for provider in table() if provider.host == host.lower().rstrip(".")]
+def of_login(host: str, user: str) -> Provider | None:
+    """The provider that a login is at: by its server, and by the user's domain where that is shared or not known."""
     domain = user.rpartition("@")[2].lower()
-    return next((p for p in fitting if domain in p.domains), next(reversed(fitting), None))
+    fitting = [provider for provider in table() if provider.host == host.lower().rstrip(".")]
+    return next((p for p in fitting if domain in p.domains), next(reversed(fitting), of_domain(domain)))
 
 
 def _read(key: str, values: dict[str, object]) -> Provider:

@@ -39,6 +39,18 @@ ABILITIES = (
 
 def text(result: LoginTest) -> Iterator[str]:
     """Where and as whom, what is there, what the server can, and the next step."""
+    yield from mailbox(result)
+    yield "What the server can:"
+    for ability in ABILITIES:
+        has = next((name for name in ability.capabilities if name in result.capabilities), None)
+        name = has or ability.capabilities[0]
+        yield f"  {'yes' if has else 'no '}  {name:<12} {ability.given if has else ability.missing}"
+    yield from problems(result)
+    yield f"Next: mailmove export {shlex.quote(visible(result.account))}"
+
+
+def mailbox(result: LoginTest) -> Iterator[str]:
+    """Where and as whom, and what is there."""
     endpoint = result.endpoint
     yield f"{visible(result.account)}: the login works."
     protection = result.encryption or "not encrypted"
@@ -51,13 +63,6 @@ def text(result: LoginTest) -> Iterator[str]:
     for line in quotas or ["the server tells none"]:
         yield f"  quota     {line}"
     yield from _folders(result)
-    yield "What the server can:"
-    for ability in ABILITIES:
-        has = next((name for name in ability.capabilities if name in result.capabilities), None)
-        name = has or ability.capabilities[0]
-        yield f"  {'yes' if has else 'no '}  {name:<12} {ability.given if has else ability.missing}"
-    yield from problems(result)
-    yield f"Next: mailmove export {shlex.quote(visible(result.account))}"
 
 
 def problems(result: LoginTest) -> Iterator[str]:

@@ -172,18 +172,24 @@ def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
 
 
 def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """What this endpoint's TLS is verified by; None: it has none.
+
+    :raises RefusedError: when ``ca_file`` cannot be read.
+    """
+    return None if endpoint.security is Security.NONE else trust(endpoint.ca_file)
+
+
+def trust(ca_file: str | None) -> ssl.SSLContext:
     """Certificates and host names are always verified; ``ca_file`` adds an authority of the user's own.
 
     :raises RefusedError: when ``ca_file`` cannot be read.
     """
-    if endpoint.security is Security.NONE:
-        return None
     context = ssl.create_default_context()
-    if endpoint.ca_file:
+    if ca_file:
         try:
-            context.load_verify_locations(endpoint.ca_file)
+            context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise RefusedError(f"{endpoint.ca_file}: not a file of certificates ({error})") from error
+            raise RefusedError(f"{ca_file}: not a file of certificates ({error})") from error
     return context
 
 
@@ -215,14 +221,18 @@ def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
     send = client.oauthbearer_login if mechanism == "OAUTHBEARER" else client.oauth2_login
     token = secret.token(renew=False)
     try:
-        _attempt(lambda: send(endpoint.user, token), endpoint)
+        _attempt(lambda: send(endpoint.user, token), endpoint, _WRONG_TOKEN)
     except LoginRefused:
         log.info("%s refused the access token; trying a new one", endpoint.host)
         renewed = secret.token(renew=True)
-        _attempt(lambda: send(endpoint.user, renewed), endpoint)
+        _attempt(lambda: send(endpoint.user, renewed), endpoint, _WRONG_TOKEN)
 
 
-def _attempt(login: Callable[[], object], endpoint: Endpoint) -> None:
+_WRONG_PASSWORD = "Check user name and password; many providers want an app password instead of the usual one."
+_WRONG_TOKEN = "Did you sign in as this user, and is IMAP switched on for the mailbox?"
+
+
+def _attempt(login: Callable[[], object], endpoint: Endpoint, hint: str = _WRONG_PASSWORD) -> None:
     try:
         login()
     except imapclient.exceptions.IMAPClientAbortError:
@@ -234,7 +244,7 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint) -> None:
             raise busy from None
         raise LoginRefused(
             f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(answer)}",
-            "Check user name and password; many providers want an app password instead of the usual one.",
+            hint,
         ) from None
 
 

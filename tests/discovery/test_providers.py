@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from mailmove.discovery.address import Address
-from mailmove.discovery.providers import Provider, of_server, table
+from mailmove.discovery.providers import Provider, of_login, table
 from mailmove.model import Security
 
 ASKED_FOR = {"gmail", "outlook", "microsoft365", "yahoo", "icloud", "fastmail", "gmx", "ionos", "ovh"} | {
@@ -40,8 +40,8 @@ def test_no_domain_is_in_it_twice() -> None:
 
 def test_two_providers_with_one_server_are_told_apart_by_the_user() -> None:
     server = "outlook.office365.com"
-    assert [of_server(server, user).name for user in ("bob@hotmail.it", "bob@firm.example")] == [  # type: ignore[union-attr]
+    assert [of_login(server, user).name for user in ("bob@hotmail.it", "bob@firm.example")] == [  # type: ignore[union-attr]
         "Outlook.com",
         "Microsoft 365",
     ]
-    assert of_server("imap.elsewhere.example", "bob@hotmail.it") is None
+    assert of_login("imap.elsewhere.example", "bob@elsewhere.example") is None

@@ -1,0 +1,191 @@
+"""``mailmove account add``: find the server, say what it needs, get a secret, log in with it, then keep it all."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+
+from mailmove import config as configuration
+from mailmove import configedit
+from mailmove.cli import signing_in, terminal
+from mailmove.cli.options import Setup
+from mailmove.config import Account, OAuthClient
+from mailmove.discovery import address as addresses
+from mailmove.discovery import providers
+from mailmove.discovery.address import Address
+from mailmove.discovery.find import Found, find
+from mailmove.errors import RefusedError, UsageError
+from mailmove.jobs.login_test import LoginTest
+from mailmove.model import Endpoint, Security
+from mailmove.safe import visible
+from mailmove.server.connection import trust
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says; None and False: nothing."""
+
+    name: str | None = None
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    tls: str | None = None
+    ca_file: str | None = None
+    autoconfig: str | None = None
+    archive: str | None = None
+    oauth: str | None = None
+    password_command: str | None = None
+    token_command: str | None = None
+    secret_file: str | None = None
+    yes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of it. ``kept`` says where the secret is."""
+
+    account: Account
+    login: LoginTest
+    kept: str
+    config: str
+
+
+def add(setup: Setup, text: str | None, wanted: Wanted) -> Added:
+    """Add an account; whatever goes wrong before the end leaves nothing behind.
+
+    :raises MailmoveError: when it does not come about.
+    """
+    path = setup.config.path
+    configedit.check(path)
+    address = addresses.parse(
+        text or _asked("E-mail address", "Name the address: mailmove account add info@rossi.example")
+    )
+    name = wanted.name or str(address)
+    if any(account.name == name for account in setup.config.accounts):
+        raise UsageError(
+            f"there is an account {visible(name)} already",
+            f"Look at it with: mailmove account show {visible(name)}; or choose another --name.",
+        )
+    found = _found(address, wanted)
+    client, new = _client(setup, found, wanted)
+    values = _values(found.endpoint, name, wanted, client)
+    if found.provider is not None and not (wanted.password_command or wanted.token_command):
+        terminal.say(found.provider.needs)
+    account = configedit.add(path, name, values, client if new else None, write=False).find(name)
+    result, secret = signing_in.obtain(account)
+    place, file = signing_in.keep(account, secret, path)
+    try:
+        configedit.add(path, name, {**values, "secret_file": file or wanted.secret_file}, client if new else None)
+    except UsageError:
+        if place is not None:
+            place.forget()
+        raise
+    return Added(account, result, place.place if place else "the command's own", path)
+
+
+def _found(address: Address, wanted: Wanted) -> Found:
+    """The server, confirmed."""
+    endpoint = Endpoint(wanted.host or "", 993, str(address))
+    if wanted.host:
+        found = Found(endpoint, "the command line", True, provider=providers.of_login(wanted.host, str(address)))
+    else:
+        found = _searched(address, wanted)
+    endpoint = replace(found.endpoint, user=wanted.user or found.endpoint.user)
+    endpoint = configuration.secured(endpoint, wanted.tls, wanted.ca_file)
+    if wanted.tls and not wanted.port:
+        endpoint = replace(endpoint, port=configuration.PORTS[endpoint.security])
+    return replace(found, endpoint=replace(endpoint, port=wanted.port or endpoint.port))
+
+
+def _searched(address: Address, wanted: Wanted) -> Found:
+    if wanted.autoconfig and not wanted.autoconfig.startswith("https://"):
+        raise UsageError(f"{visible(wanted.autoconfig)!r} is not an https URL", "Settings are only taken over https.")
+    search = find(address, trust(wanted.ca_file), place=wanted.autoconfig)
+    for note in search.notes:
+        terminal.say(f"Not used: {note}.")
+    found = search.found
+    if found is None:
+        terminal.say(f"Nothing tells where the mailbox of {visible(str(address))} is.")
+        host = _asked(
+            "Host name of its IMAP server", "Name it: --host, and --port or --tls where they are not the usual."
+        )
+        return Found(
+            Endpoint(host, 993, str(address)), "your word", True, provider=providers.of_login(host, str(address))
+        )
+    endpoint = found.endpoint
+    how = "TLS" if endpoint.security is Security.TLS else "STARTTLS"
+    server = f"{visible(endpoint.host)}:{endpoint.port} ({how}), user {visible(endpoint.user)}"
+    terminal.say(f"Found by {visible(found.source)}: {server}")
+    if found.foreign(address.domain):
+        _confirmed(found, address, wanted)
+    return found
+
+
+def _confirmed(found: Found, address: Address, wanted: Wanted) -> None:
+    """A server of somebody else's gets the password only when the user says so."""
+    outside = f"{visible(found.endpoint.host)} is outside {visible(address.domain)}"
+    if wanted.yes and found.proven:
+        return
+    if wanted.yes or not terminal.attended():
+        why = "" if found.proven else ", and DNS is anybody's word"
+        raise RefusedError(
+            f"{outside}{why}: nobody confirmed that the password may go there",
+            f"If it is right: --host {visible(found.endpoint.host)}",
+        )
+    if not terminal.confirm(f"{outside}. Is that your provider's server?"):
+        raise RefusedError("no password was sent, nothing was saved", "Name the right server: --host")
+
+
+def _client(setup: Setup, found: Found, wanted: Wanted) -> tuple[OAuthClient | None, bool]:
+    """With whom to sign in, if not by password; and whether that registration is new."""
+    if wanted.oauth == "no" or wanted.password_command or wanted.token_command:
+        return None, False
+    provider, issuer = found.provider, wanted.oauth
+    offered = provider.oauth if provider else None
+    if issuer is None and offered and (found.oauth or setup.config.client(offered)):
+        issuer = offered
+    if issuer is None and found.oauth:
+        raise UsageError(
+            f"{visible(found.endpoint.host)} takes no passwords, but OAuth 2",
+            "Say whose: --oauth google or --oauth microsoft; or use a helper of your own: --token-command.",
+        )
+    if issuer is None:
+        return None, False
+    if issuer not in configuration.ISSUERS:
+        raise UsageError(f"{visible(issuer)!r} is no issuer that mailmove knows", "Allowed: google, microsoft, no.")
+    known = setup.config.client(issuer)
+    if known is not None:
+        return known, False
+    how = f"Write it to {visible(setup.config.path)} as client_id in [oauth.{issuer}]; the README tells how to get one."
+    client_id = _asked(f"Your OAuth 2 client ID at {issuer.capitalize()} (the README tells how to get one)", how)
+    secret = terminal.ask("Its client secret") if issuer == "google" else ""
+    return OAuthClient(issuer, client_id, secret), True
+
+
+def _values(
+    endpoint: Endpoint, name: str, wanted: Wanted, client: OAuthClient | None
+) -> dict[str, str | int | list[str] | None]:
+    """The account's table in the configuration; what is as usual is left out."""
+    usual = configuration.PORTS[endpoint.security]
+    tls = {Security.TLS: None, Security.STARTTLS: "starttls", Security.NONE: "none"}[endpoint.security]
+    return {
+        "host": endpoint.host,
+        "port": endpoint.port if endpoint.port != usual else None,
+        "user": endpoint.user if endpoint.user != name else None,
+        "tls": tls,
+        "ca_file": os.path.abspath(wanted.ca_file) if wanted.ca_file else None,
+        "archive": wanted.archive,
+        "oauth": client.issuer if client else None,
+        "password_command": shlex.split(wanted.password_command) if wanted.password_command else None,
+        "token_command": shlex.split(wanted.token_command) if wanted.token_command else None,
+        "secret_file": wanted.secret_file,
+    }
+
+
+def _asked(question: str, otherwise: str) -> str:
+    """Ask, or say what to do where nobody can answer."""
+    answer = terminal.ask(question) if terminal.attended() else ""
+    if not answer:
+        raise UsageError(f"{question}: no answer", otherwise)
+    return answer

@@ -1,0 +1,105 @@
+"""Getting a secret that logs in, and keeping it: for a new account, and for one whose password has changed."""
+
+from __future__ import annotations
+
+import os
+
+from mailmove import credentials, vault
+from mailmove.cancel import Cancel
+from mailmove.cli import terminal
+from mailmove.cli.running import finish, in_provider_terms
+from mailmove.config import Account, file_name
+from mailmove.errors import LoginError, LoginRefused, RefusedError
+from mailmove.jobs.login_test import LoginTest, login_test
+from mailmove.model import Secret
+from mailmove.safe import visible
+from mailmove.server.session import Session
+from mailmove.vault import File, Held, Vault
+
+ATTEMPTS = 3
+
+
+def obtain(account: Account) -> tuple[LoginTest, str | None]:
+    """Get a secret and log in with it; it is None where a program of the user's tells it each time.
+
+    :raises MailmoveError: when that does not come about; a refusal in the provider's terms.
+    """
+    return _signed_in(account) if account.oauth else _logged_in(account)
+
+
+def keep(account: Account, secret: str | None, config: str) -> tuple[Vault | None, str | None]:
+    """Put the secret where it is to be, beside ``config`` if there is no usable keyring; tell the place, and that file.
+
+    :raises LoginError: when there is no place.
+    :raises RefusedError: when the user does not want it there.
+    """
+    if secret is None:
+        return None, None
+    place = vault.of(account)
+    try:
+        place.write(secret)
+    except LoginError as error:
+        if account.secret_file:
+            raise
+        if not terminal.attended():
+            raise LoginError(
+                error.what, "Nothing was saved. Name a file for it: --secret-file; or --password-command."
+            ) from None
+        terminal.say(f"{error.what}.")
+        file = os.path.join(os.path.dirname(os.path.abspath(config)), "secrets", file_name(account.name))
+        if not terminal.confirm(f"Keep it in {visible(file)} instead, a file that only you can read?"):
+            raise RefusedError("nothing was saved", "Or give a program that tells it: --password-command") from None
+        place = File(file)
+        place.write(secret)
+        return place, file
+    return place, None
+
+
+def _signed_in(account: Account) -> tuple[LoginTest, str | None]:
+    """Sign in and log in with what that gives."""
+    tokens, held = _sign_in(account)
+    result = _test(account, tokens)
+    return result, held.read()
+
+
+def _logged_in(account: Account) -> tuple[LoginTest, str | None]:
+    """Log in by password or a program of the user's; a wrong password may be typed again."""
+    if account.password_command or account.token_command:
+        return _test(account, credentials.resolve(account, alone=False)), None
+    given = credentials.from_environment()
+    if given is None and not terminal.attended():
+        raise LoginError(
+            "there is nobody to ask for the password", f"Set {credentials.VARIABLE}, or use --password-command."
+        )
+    attempts = 1 if given else ATTEMPTS
+    while True:
+        attempts -= 1
+        password = given or credentials.ask(account)
+        try:
+            return _test(account, password), password.value
+        except LoginRefused as error:
+            if not attempts:
+                raise LoginRefused(error.what, f"{error.next_step}\n  Nothing was saved.") from None
+            terminal.say(error.what)
+
+
+def _sign_in(account: Account) -> tuple[Secret, Vault]:
+    """Let the user sign in; the vault holds what that left, in memory until it is kept somewhere."""
+    from mailmove.oauth import Tokens, issuer
+
+    assert account.oauth is not None
+    grant = issuer(account.oauth).sign_in(account.oauth, account.endpoint.user, terminal.say)
+    held = Held(grant.refresh_token)
+    return Tokens(account, held, grant), held
+
+
+def _test(account: Account, secret: Secret) -> LoginTest:
+    """Log in and look around.
+
+    :raises MailmoveError: when the login does not come about; a refusal in the provider's terms.
+    """
+    with Session(account.endpoint, secret, Cancel()) as session:
+        try:
+            return finish(login_test(account.name, session))
+        except LoginRefused as error:
+            raise in_provider_terms(error, account) from None

@@ -1,0 +1,55 @@
+"""An account's settings, in words and in JSON; never its secret."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from mailmove import vault
+from mailmove.config import Account
+from mailmove.discovery import providers
+from mailmove.model import Security
+from mailmove.report import words
+from mailmove.safe import visible
+
+PROTECTION = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "not encrypted"}
+
+
+def text(account: Account) -> Iterator[str]:
+    """One setting a line, what the provider wants, and the next step."""
+    endpoint = account.endpoint
+    yield visible(account.name)
+    yield f"  server    {visible(endpoint.host)}:{endpoint.port}, {PROTECTION[endpoint.security]}"
+    yield f"  user      {visible(endpoint.user)}"
+    yield f"  secret    {secret(account)}"
+    yield f"  archive   {words.path(account.archive)}"
+    provider = providers.of_login(endpoint.host, endpoint.user)
+    if provider is not None:
+        yield f"  provider  {provider.name}, {provider.source}"
+        yield f"            {provider.needs}"
+    yield f"Next: mailmove account test {shlex.quote(visible(account.name))}"
+
+
+def secret(account: Account) -> str:
+    """Where the secret comes from."""
+    if account.password_command:
+        return f"password told by {visible(shlex.join(account.password_command))}"
+    if account.token_command:
+        return f"access token told by {visible(shlex.join(account.token_command))}"
+    kind = f"OAuth 2 with {account.oauth.issuer.capitalize()}, sign-in" if account.oauth else "password"
+    return f"{kind} in {vault.of(account).place}"
+
+
+def as_json(account: Account) -> dict[str, Any]:
+    """The same for a program."""
+    endpoint = account.endpoint
+    return {
+        "name": account.name,
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "tls": {Security.TLS: "implicit", Security.STARTTLS: "starttls", Security.NONE: "none"}[endpoint.security],
+        "user": endpoint.user,
+        "secret": secret(account),
+        "archive": account.archive,
+    }
