@@ -46,9 +46,9 @@ class Terminal:
         self.process.wait()
         os.close(self._ours)
 
-    def expect(self, text: str) -> None:
-        """Wait until it has shown this."""
-        while text not in self.shown:
+    def expect(self, text: str, times: int = 1) -> None:
+        """Wait until it has shown this, so many times."""
+        while self.shown.count(text) < times:
             assert self._more(), f"it ended without {text!r}: {self.shown!r}"
 
     def type(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Secret stores for tests, named in PYTHON_KEYRING_BACKEND: one that works, one that is locked, one that hangs."""
+"""Secret stores for tests, named in PYTHON_KEYRING_BACKEND: one that works, and others."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Locked(InFile):
     def get_password(self, service: str, username: str) -> str | None:
         raise KeyringLocked("Failed to unlock the collection!")
 
-    set_password = get_password  # type: ignore[assignment]
-    delete_password = get_password  # type: ignore[assignment]
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.get_password(service, username)
 
 
 class Hanging(InFile):
@@ -52,3 +52,11 @@ class Hanging(InFile):
     def get_password(self, service: str, username: str) -> str | None:
         threading.Event().wait()
         return None
+
+
+class Saboteur(InFile):
+    """Works, but when it is given a password, the configuration becomes something that cannot be written."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        super().set_password(service, username, password)
+        (Path(os.environ["HOME"]) / ".config" / "mailmove" / "config.toml").mkdir(parents=True)
