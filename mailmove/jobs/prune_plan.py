@@ -131,10 +131,10 @@ class Planner:
         rules = {}
         for folder in named.chosen:
             ages = folder_age(folder, options.policy, options.asked, plan.now, guessed)
-            if folder not in exported:
-                plan.left_out.append((folder, "it is left out of the export"))
-            elif isinstance(ages, str):
+            if isinstance(ages, str):
                 plan.left_out.append((folder, ages))
+            elif folder not in exported:
+                plan.left_out.append((folder, "it is left out of the export"))
             else:
                 drafts = is_drafts(folder, guessed)
                 rules[folder.wire] = ages, FolderRule(ages, options.policy, plan.now, drafts=drafts)

@@ -1,0 +1,94 @@
+"""Prune and export without a process of their own: for tests that need many runs, or another time of day."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mailmove.archive.memory import Memory
+from mailmove.archive.store import Archive
+from mailmove.cancel import Cancel
+from mailmove.jobs.export import Options as ExportOptions
+from mailmove.jobs.export import export
+from mailmove.jobs.prune import carry_out, decline, plan
+from mailmove.jobs.prune_plan import Options
+from mailmove.jobs.prune_results import PrunePlan, PruneResult
+from mailmove.jobs.results import ExportResult
+from mailmove.model import Endpoint, Password, Security
+from mailmove.plan.policy import Asked, Policy
+from mailmove.server.session import Session
+from mailmove.units import parse_age
+
+T = TypeVar("T")
+
+OLDER_THAN_30D = Asked(age=parse_age("30d"))
+
+
+def drained(job: Generator[Any, None, T]) -> T:
+    """What a job returns."""
+    while True:
+        try:
+            next(job)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
+@dataclasses.dataclass
+class Pruner:
+    """One account and its archive. ``waits`` are the seconds before each new connection."""
+
+    port: int
+    user: str
+    home: Path
+    waits: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+    @property
+    def archive(self) -> Path:
+        """The archive's directory."""
+        return self.home / "mail"
+
+    @contextmanager
+    def opened(self, *, writable: bool = True) -> Iterator[Archive]:
+        """The archive."""
+        memory = Memory(str(self.home / "state"))
+        login = f"{self.user}@localhost:{self.port}"
+        with Archive.for_login(login, str(self.archive), memory, writable=writable) as archive:
+            yield archive
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A login."""
+        endpoint = Endpoint("localhost", self.port, self.user, Security.NONE, timeout=10, retry_waits=self.waits)
+        with Session(endpoint, Password("pw"), Cancel()) as session:
+            yield session
+
+    def export(self) -> ExportResult:
+        """Export everything."""
+        with self.opened() as archive, self.session() as session:
+            return drained(export(self.user, session, archive, ExportOptions()))
+
+    def __call__(
+        self,
+        asked: Asked = OLDER_THAN_30D,
+        policy: Policy | None = None,
+        *,
+        now: datetime | None = None,
+        after: timedelta = timedelta(),
+        agree: bool = True,
+        between: Callable[[PrunePlan], object] = lambda _: None,
+        **options: Any,
+    ) -> PruneResult:
+        """Prune; ``now`` is what the clock says, ``between`` happens while the question is open."""
+        wanted = Options(policy=policy or Policy(), asked=asked, include=asked.folders, **options)
+        moment = (now or datetime.now(UTC)) + after
+        with self.opened() as archive, self.session() as session:
+            planned = drained(plan(self.user, session, archive, wanted, moment))
+            between(planned)
+            if not agree or not planned.messages or wanted.dry_run:
+                return decline(planned, archive, None, asked=False)
+            return drained(carry_out(planned, session, archive, "--yes", asked=False))
