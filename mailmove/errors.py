@@ -90,6 +90,14 @@ class Throttled(Unreachable):
         self.wait = wait
 
 
+class TooManyConnections(Throttled):
+    """The server allows fewer connections at the same time than there are."""
+
+
+class Exhausted(Unreachable):
+    """The provider's limit for today is used up: no pause that a run could make helps."""
+
+
 class Disconnected(Unreachable):
     """The connection is gone or no longer to be trusted; what was under way may be tried on a new one."""
 

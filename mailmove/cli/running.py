@@ -27,6 +27,7 @@ from mailmove.report.json import document
 from mailmove.report.progress import Meter
 from mailmove.safe import visible
 from mailmove.server.session import Session
+from mailmove.server.slots import Slots
 
 
 class Result(Protocol):
@@ -85,6 +86,7 @@ class Work:
     cancel: Cancel
     _memory: Memory
     _secret: Secret | None
+    _slots: Slots = field(default_factory=Slots)
     _told: queue.SimpleQueue[tuple[Place, Any]] = field(default_factory=queue.SimpleQueue)
 
     @property
@@ -120,7 +122,7 @@ class Work:
     def session(self) -> Session:
         """A login at the account's server, connecting when first used."""
         assert self._secret is not None, "run(..., login=True) comes first"
-        return Session(self.account.endpoint, self._secret, self.cancel)
+        return Session(self.account.endpoint, self._secret, self.cancel, self._slots)
 
     @property
     def has_archive(self) -> bool:
@@ -185,6 +187,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     cancel = Cancel()
     told: queue.SimpleQueue[tuple[Place, Progress | Question | Outcome[R]]] = queue.SimpleQueue()
     room = threading.Semaphore(setup.jobs)
+    slots = Slots(_connections)
     outcomes: dict[Place, Outcome[R]] = {}
 
     def work(share: Work) -> None:
@@ -199,7 +202,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             except MailmoveError as error:
                 outcomes[place] = Outcome(place, error=error)
                 continue
-            share = Work(place, cancel, setup.memory, secret, told)
+            share = Work(place, cancel, setup.memory, secret, slots, told)
             threading.Thread(target=work, args=(share,), daemon=True).start()
             waiting += 1
         while waiting:
@@ -220,6 +223,13 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             else:
                 meter.show(visible(place.name), news)
     return [outcomes[place] for place in places]
+
+
+def _connections(host: str) -> int:
+    """How many connections to a host may be open: what its provider allows, where the table knows it."""
+    from mailmove.discovery import providers
+
+    return next((provider.connections for provider in providers.table() if provider.host == host), sys.maxsize)
 
 
 def present(command: str, setup: Setup, outcomes: Sequence[Outcome[R]], report: Report[R]) -> Exit:

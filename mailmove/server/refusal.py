@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import re
 
-from mailmove.errors import CommandRefused, Disconnected, MailmoveError, Throttled, Unreachable
+from mailmove.errors import (
+    CommandRefused,
+    Disconnected,
+    Exhausted,
+    MailmoveError,
+    Throttled,
+    TooManyConnections,
+    Unreachable,
+)
 from mailmove.safe import visible
 
 MAX_WAIT = 900.0  # seconds; a longer pause is the next run's
@@ -16,7 +24,8 @@ DEFAULT_WAIT = 10.0
 _CODE = re.compile(r"\[([A-Z0-9-]+)[^\]]*\]\s*", re.IGNORECASE)
 _BACKOFF = re.compile(r"suggested backoff time:?\s*(\d+)\s*(milliseconds|ms|seconds|s)\b", re.IGNORECASE)
 _BUSY_CODES = {"UNAVAILABLE", "INUSE", "THROTTLED", "LIMIT"}
-_BUSY_WORDS = re.compile(r"throttled|too many simultaneous|rate limit|try again later", re.IGNORECASE)
+_BUSY_WORDS = re.compile(r"throttled|rate limit|try again later", re.IGNORECASE)
+_TOO_MANY = re.compile(r"too many (simultaneous )?connections|maximum number of connections", re.IGNORECASE)
 _DAILY_LIMIT = re.compile(r"bandwidth limits|download limit", re.IGNORECASE)
 
 
@@ -29,10 +38,12 @@ def code_of(text: str) -> str:
 def busy(text: str) -> Unreachable | None:
     """The pause a server asks for, or None when its text asks for none."""
     if _DAILY_LIMIT.search(text):
-        return Unreachable(
+        return Exhausted(
             f"the provider's download limit is reached: {visible(text)}",
             "What has come is safe. Run the same command again tomorrow; it goes on where it stopped.",
         )
+    if _TOO_MANY.search(text):
+        return TooManyConnections(f"the server allows no more connections: {visible(text)}", DEFAULT_WAIT)
     found = _BACKOFF.search(text)
     if found:
         wait = int(found[1]) / (1000 if found[2].lower().startswith("m") else 1)

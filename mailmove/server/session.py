@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mailmove.cancel import Cancel
-from mailmove.errors import Disconnected, Throttled, Unreachable
+from mailmove.errors import Disconnected, Exhausted, Throttled, TooManyConnections, Unreachable
 from mailmove.model import Endpoint, Secret
 from mailmove.server.connection import connect
+from mailmove.server.slots import Slots
 from mailmove.server.wire import Wire
 
 T = TypeVar("T")
@@ -21,8 +22,10 @@ log = logging.getLogger(__name__)
 class Session:
     """A login at one server; :attr:`wire` is a live connection, made when first asked for."""
 
-    def __init__(self, endpoint: Endpoint, secret: Secret, cancel: Cancel) -> None:
+    def __init__(self, endpoint: Endpoint, secret: Secret, cancel: Cancel, slots: Slots | None = None) -> None:
+        """``slots`` are those of the run, where other sessions may be open."""
         self.endpoint = endpoint
+        self._slots = slots or Slots()
         self.cancel = cancel
         self._secret = secret
         self._failures = 0
@@ -47,12 +50,24 @@ class Session:
         while True:
             self.cancel.check()
             try:
-                self._wire = Wire(connect(self.endpoint, self._secret, self.cancel), self.cancel)
+                self._wire = self._opened()
+            except TooManyConnections as error:
+                if not self._slots.lower(self.endpoint.host):
+                    self.failed(error)
             except Unreachable as error:
                 self.failed(error)
             else:
                 self._known_good = True
                 return self._wire
+
+    def _opened(self) -> Wire:
+        """A connection, once there is a slot for it."""
+        self._slots.take(self.endpoint.host, self.cancel)
+        try:
+            return Wire(connect(self.endpoint, self._secret, self.cancel), self.cancel)
+        except BaseException:
+            self._slots.give(self.endpoint.host)
+            raise
 
     def ask(self, question: Callable[[], T]) -> T:
         """Ask the server something that changes nothing; asked again when the connection is lost or a pause wanted.
@@ -73,7 +88,7 @@ class Session:
         log.info("%s", error)
         first_try = not self._known_good and not isinstance(error, Disconnected | Throttled)
         waits = self.endpoint.retry_waits
-        if first_try or self._failures >= len(waits):
+        if first_try or isinstance(error, Exhausted) or self._failures >= len(waits):
             raise error  # a wrong host name does not get better by waiting
         wait = waits[self._failures] * random.uniform(0.75, 1.25)
         if isinstance(error, Throttled):
@@ -92,3 +107,4 @@ class Session:
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+            self._slots.give(self.endpoint.host)
