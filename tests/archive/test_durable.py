@@ -1,0 +1,114 @@
+"""Files and directories: no link is followed, no FIFO waited for, nothing half-written, nothing for others to read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailmove.archive import durable, proof, store
+from mailmove.archive.memory import Memory
+from mailmove.archive.store import Archive
+from mailmove.archive.writer import Writer
+from mailmove.errors import ArchiveError
+from tests.archive.conftest import LOGIN, folder, put
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[int]:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+@pytest.mark.fault(9)
+def test_no_link_on_the_way_is_followed(root: int, tmp_path: Path) -> None:
+    (tmp_path / "real" / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    os.close(durable.open_below(root, "real/below"))
+    for path in ("link", "link/below"):
+        with pytest.raises(OSError, match=r".+") as error:
+            durable.open_below(root, path)
+        assert "symbolic link" in str(durable.failure("opening it", error.value))
+        with pytest.raises(OSError, match=r".+"):
+            durable.make_below(root, f"{path}/new")
+    assert os.listdir(tmp_path / "real" / "below") == []
+
+
+@pytest.mark.fault(9)
+@pytest.mark.parametrize("kind", ["fifo", "link", "directory"])
+def test_only_regular_files_are_messages(root: int, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "target").write_bytes(b"x")
+    path = tmp_path / "file"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("target")
+    else:
+        path.mkdir()
+    with pytest.raises(OSError, match=r".+"):
+        durable.open_file("file", root)
+
+
+def test_a_file_is_replaced_whole_and_what_a_crash_left_is_cleared(root: int, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / ".file.new").write_bytes(b"half of the ne")
+    durable.replace_file("file", b"the new one", root)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"the new one"}
+
+
+@pytest.mark.fault(9)
+@pytest.mark.parametrize("where", ["INBOX", "INBOX/cur", "INBOX/tmp", ".mailmove"])
+def test_a_planted_link_makes_the_archive_refuse(path: Path, memory: Memory, tmp_path: Path, where: str) -> None:
+    store.create(str(path), LOGIN)
+    with Archive.open(str(path), memory, writable=True) as archive:
+        put(archive, folder(archive, "INBOX"), 1, b"Subject: x\r\n\r\nx\r\n")
+    target = tmp_path / "target"
+    (path / where).rename(target)
+    (path / where).symlink_to(target)
+    before = sorted(target.rglob("*"))
+    with pytest.raises(ArchiveError, match="symbolic link"):
+        Archive.open(str(path), memory, writable=True).close()
+    assert sorted(target.rglob("*")) == before
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o277])
+def test_nobody_else_can_read_whatever_the_umask(path: Path, memory: Memory, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        store.create(str(path), LOGIN)
+        with Archive.open(str(path), memory, writable=True) as archive:
+            file = put(archive, folder(archive, "A/B"), 1, b"Subject: x\r\n\r\nx\r\n")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o400
+    for found in (path, *path.rglob("*")):
+        mode = stat.S_IMODE(found.stat().st_mode)
+        assert mode == 0o700 if found.is_dir() else mode & ~0o600 == 0, f"{found}: {mode:o}"
+
+
+def test_leftovers_of_a_killed_run_are_removed_and_nothing_else(archive: Archive) -> None:
+    where = folder(archive, "INBOX")
+    tmp = Path(archive.path, "INBOX", "tmp")
+    for name in ("mailmove-0123abcd-7", "1700000000.R1.host", "mailmove-0123abcd-7.mine"):
+        (tmp / name).write_bytes(b"x")
+    with Writer(archive) as writer:
+        writer.enter(where)
+    assert sorted(path.name for path in tmp.iterdir()) == ["1700000000.R1.host", "mailmove-0123abcd-7.mine"]
+
+
+def test_a_proven_file_that_was_replaced_meanwhile_is_not_linked(archive: Archive) -> None:
+    where = folder(archive, "INBOX")
+    file = put(archive, where, 1, b"Subject: x\r\n\r\nx\r\n")
+    (stored,) = archive.index.stored(where.wire, where.uidvalidity)
+    proven = proof.prove(archive, stored)
+    assert not isinstance(proven, str)
+    with proven:
+        file.unlink()
+        file.write_bytes(b"another")
+        with archive.opened(where, "tmp") as tmp, pytest.raises(OSError, match="replaced"):
+            proven.link(tmp, "twin")
+        assert os.listdir(Path(archive.path, "INBOX", "tmp")) == []
