@@ -41,9 +41,12 @@ def mailbox(dovecot: Dovecot) -> Mailbox:
 @pytest.fixture(params=["dovecot", "pymap"])
 def anywhere(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
     """An empty mailbox on each kind of server in turn: what a test of this says must hold on all."""
-    if request.param == "dovecot":
-        yield request.getfixturevalue("mailbox")
-        return
+    yield request.getfixturevalue("mailbox" if request.param == "dovecot" else "pymap")
+
+
+@pytest.fixture
+def pymap() -> Iterator[Mailbox]:
+    """An empty mailbox on pymap."""
     user = f"user{next(_users)}"
     server = Pymap(user)
     yield Mailbox("pymap", server.host, server.imap, user)

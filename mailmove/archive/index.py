@@ -283,6 +283,17 @@ class Index:
                 (self._folder(wire, uidvalidity),),
             )
 
+    def folder_headers(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, Headers]]:
+        """UID and header fields of every archived message of a folder."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT uid, message_id, date, from_, to_, cc, subject, list_id FROM message"
+                " WHERE folder = ? AND current",
+                (self._folder(wire, uidvalidity),),
+            )
+            for uid, *found in rows:
+                yield uid, Headers(*found)
+
     def with_body(self, sha256: bytes) -> list[Stored]:
         """Messages whose octets have this hash."""
         return self._find("m.body = ? AND m.sha256 = ?", _body(sha256), sha256)

@@ -69,5 +69,16 @@ class Memory:
             os.makedirs(path, mode=0o700, exist_ok=True)
         return path
 
+    def of_login(self, name: str, login: str, suffix: str) -> str:
+        """The path of a file about a login, in the directory of this name.
+
+        :raises ArchiveError: when that directory cannot be made.
+        """
+        return os.path.join(self.directory(name), _file_name(login) + suffix)
+
     def _note(self, login: str) -> str:
-        return os.path.join(self.path, "archives", quote(login, safe="@") + ".json")
+        return os.path.join(self.path, "archives", _file_name(login) + ".json")
+
+
+def _file_name(login: str) -> str:
+    return quote(login, safe="@")

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from mailmove import __version__
 from mailmove.cli import account, options
+from mailmove.cli.audit import audit
 from mailmove.cli.check import check
 from mailmove.cli.demo import demo
 from mailmove.cli.export import export
@@ -44,6 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(account.app, name="account")
+app.command()(audit)
 app.command()(check)
 app.command()(demo)
 app.command()(export)

@@ -62,7 +62,7 @@ def test_accounts(
     if unattended:
         from mailmove.cli import unattended as cron
 
-        common = cron.options(accounts, config=config, tls=tls, ca_file=ca_file)
+        common = [*(accounts or ()), *options.meaning(config=config, tls=tls, ca_file=ca_file)]
         raise typer.Exit(cron.test(common, jobs=jobs, json=json, quiet=quiet, verbose=verbose))
     setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file)
 

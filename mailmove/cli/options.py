@@ -79,6 +79,8 @@ class Setup:
     tls: str | None = None
     ca_file: str | None = None
     archive: str | None = None
+    given: tuple[str, ...] = ()
+    """The options that say which accounts and archives are meant, as they were given."""
 
     @property
     def interactive(self) -> bool:
@@ -124,6 +126,13 @@ class Setup:
         if self.archive is None:
             return self.archives(names)
         return self.select(names) if names else [self._directory(self.archive)]
+
+    def again(self, place: Place, names: Sequence[str] | None) -> tuple[str, ...]:
+        """The words by which another command means the same account; ``names`` is how accounts were named."""
+        if not any(account.name == place.name for account in self.config.accounts):
+            url = next((name for name in names or () if self.config.find(name).name == place.name), place.name)
+            return (url, *self.given)
+        return self.given if len(self.config.accounts) == 1 else (place.name, *self.given)
 
     def _place(self, account: Account) -> Place:
         account = replace(
@@ -178,7 +187,19 @@ def setup(
         tls=tls,
         ca_file=ca_file,
         archive=archive,
+        given=tuple(meaning(config=config, tls=tls, ca_file=ca_file, archive=archive)),
     )
+
+
+def meaning(
+    *, config: str | None = None, tls: str | None = None, ca_file: str | None = None, archive: str | None = None
+) -> list[str]:
+    """Options that say which accounts and archives are meant, as words that mean the same in any directory."""
+    words = []
+    for name, value in (("--config", config), ("--tls", tls), ("--ca-file", ca_file), ("--archive", archive)):
+        if value:
+            words += [name, value if name == "--tls" else os.path.abspath(os.path.expanduser(value))]
+    return words
 
 
 def default_config() -> str:

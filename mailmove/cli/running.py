@@ -232,13 +232,26 @@ def _connections(host: str) -> int:
     return next((provider.connections for provider in providers.table() if provider.host == host), sys.maxsize)
 
 
-def present(command: str, setup: Setup, outcomes: Sequence[Outcome[R]], report: Report[R]) -> Exit:
-    """Print what a command came to, for all its accounts, and return the exit code of the whole run."""
+def present(
+    command: str,
+    setup: Setup,
+    outcomes: Sequence[Outcome[R]],
+    report: Report[R],
+    *,
+    together: Callable[[Sequence[R]], Iterable[str]] | None = None,
+) -> Exit:
+    """Print what a command came to, for all its accounts, and return the exit code of the whole run.
+
+    ``together`` tells several results at once, where that is not one after the other.
+    """
     exit_code = conclude(outcomes)
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     if setup.json:
         failed = [{"account": o.place.name, "exit": int(o.exit), "error": str(o.error)} for o in outcomes if o.error]
         print(document(command, exit_code, accounts=[*map(report.as_json, results), *failed]))
+        return exit_code
+    if together is not None and len(results) > 1 and not setup.quiet:
+        print("\n".join(together(results)))
         return exit_code
     for result in results:
         if not setup.quiet:

@@ -14,16 +14,6 @@ from collections.abc import Sequence
 _PLACES = ("MAILMOVE_CONFIG", "MAILMOVE_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
 
 
-def options(accounts: Sequence[str] | None, *, config: str | None, tls: str | None, ca_file: str | None) -> list[str]:
-    """Accounts and options as words that mean the same in any directory."""
-    given = {
-        "--config": config and os.path.abspath(config),
-        "--tls": tls,
-        "--ca-file": ca_file and os.path.abspath(ca_file),
-    }
-    return [*(accounts or ()), *(word for name, value in given.items() if value for word in (name, value))]
-
-
 def test(common: Sequence[str], *, jobs: int, json: bool, quiet: bool, verbose: int) -> int:
     """Run ``account test`` as cron would and print what it says, and the crontab when it went well.
 

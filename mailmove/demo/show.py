@@ -22,6 +22,7 @@ from mailmove.errors import Interrupted
 
 # What is shown, in order: a word to the reader, then a command as a user types it.
 STEPS: tuple[tuple[str, str], ...] = (
+    ("How full is the mailbox, and of what?", "mailmove audit"),
     ("Bring every message home:", "mailmove export"),
     ("Again: only what is new would be fetched.", "mailmove export"),
     ("Is every file still what the server sent?", "mailmove check"),

@@ -6,7 +6,7 @@ All that takes long or can fail comes before the plan is shown; nothing but dele
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailmove import fields
@@ -17,6 +17,7 @@ from mailmove.archive.proof import MISSING, Digest, Inode, prove_all
 from mailmove.archive.store import Archive
 from mailmove.archive.strays import find_moved
 from mailmove.errors import CommandRefused, LackingError
+from mailmove.jobs.dates import known_dates
 from mailmove.jobs.export import Options as ExportOptions
 from mailmove.jobs.export import export
 from mailmove.jobs.fetching import FolderChanged, Opened
@@ -26,7 +27,7 @@ from mailmove.model import Folder, Listed
 from mailmove.plan import brakes, gauge
 from mailmove.plan.folders import choose
 from mailmove.plan.policy import Asked, FolderAge, Policy, folder_age, guess_uses, unmatched
-from mailmove.plan.retention import Dates, FolderRule, Stays, decide, is_drafts, needed
+from mailmove.plan.retention import NO_DATES, Dates, FolderRule, Stays, decide, is_drafts, needed
 from mailmove.server import deletion, quota, scan
 from mailmove.server.folders import Seen, look, select
 from mailmove.server.session import Session
@@ -191,26 +192,15 @@ class Planner:
 
     def _dates(self, folder: FolderPlan, opened: Opened, rule: FolderRule, listing: list[Listed]) -> Dates:
         """The dates that the rule asks for, from the archive or, where it cannot know, from the server."""
-        wire, uidvalidity = folder.folder.wire, folder.uidvalidity
-        sent: dict[int, int] = {}
-        archived: dict[int, int] = {}
-        restored: dict[int, int] = {}
-        unknown = {listed.uid for listed in listing} if rule.needs_sent else set()
-        if self.archive is not None and (rule.needs_sent or rule.needs_archive):
-            for uid, date, verified in self.archive.index.dates(wire, uidvalidity):
-                archived[uid] = int(parse_timestamp(verified).timestamp())
-                unknown.discard(uid)
-                if rule.needs_sent and (seconds := fields.sent(date)) is not None:
-                    sent[uid] = seconds
-        sent.update(self._ask_sent(opened, unknown))
+        dates, uids = NO_DATES, {listed.uid for listed in listing}
         if self.archive is not None:
-            for uid, back in self.archive.index.restored(wire, uidvalidity).items():
-                restored[uid] = int(parse_timestamp(back.at).timestamp())
-            under_way = self.archive.index.restoring(wire)
-            if under_way is not None and under_way.uidvalidity == uidvalidity and under_way.uidnext is not None:
-                at = int(parse_timestamp(under_way.at).timestamp())
-                restored.update({m.uid: at for m in listing if m.uid >= (under_way.uidnext or 0)})
-        return Dates(sent, archived, restored)
+            index, wire = self.archive.index, folder.folder.wire
+            sent, archived = rule.needs_sent, rule.needs_archive
+            dates = known_dates(index, wire, folder.uidvalidity, uids, sent=sent, archived=archived)
+        if rule.needs_sent:
+            asked = self._ask_sent(opened, uids - dates.archived.keys())
+            dates = replace(dates, sent={**dates.sent, **asked})
+        return dates
 
     def _ask_sent(self, opened: Opened, uids: Collection[int]) -> dict[int, int]:
         """Date headers by the server; messages without one that can be read are left out."""

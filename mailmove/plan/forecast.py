@@ -63,12 +63,12 @@ def by_audits(points: Iterable[Point], now: datetime) -> Rate | None:
     return Rate(slope, f"{len(since)} audits in {(since[-1].at - since[0].at) // DAY} days")
 
 
-def by_arrivals(amount: int, oldest: int | None, now: datetime, word: str = "arrivals") -> Rate | None:
+def by_arrivals(amount: int, oldest: int | None, now: datetime, word: str = "arrivals of") -> Rate | None:
     """The rate at which so much came in the last 90 days, or since ``oldest``, the first arrival, if that is later."""
     if oldest is None:
         return None
     days = max(1.0, min(ARRIVALS, now.timestamp() - oldest) / DAY)
-    return Rate(amount / days, f"{word} of the last {round(days)} days")
+    return Rate(amount / days, f"{word} the last {round(days)} days")
 
 
 def forecast(gauge: Gauge, rates: Sequence[Rate | None], now: datetime) -> Forecast | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from mailmove.errors import UsageError
 from mailmove.model import QuotaRoot
+from mailmove.plan.retention import Tally
+from mailmove.safe import visible
 
 STORAGE = "STORAGE"
 MESSAGE = "MESSAGE"
@@ -49,6 +53,10 @@ class Gauge:
     def after(self, freed: int) -> float | None:
         """How full once so much is freed."""
         return max(0, self.used - freed) * 100 / self.limit if self.limit else None
+
+    def worth(self, tally: Tally) -> int:
+        """What messages count for here."""
+        return tally.messages if self.resource == MESSAGE else tally.octets
 
     def counts(self, wire: bytes) -> bool:
         """Whether the messages of this folder count here."""
@@ -110,3 +118,14 @@ def _lacking(roots: Sequence[QuotaRoot] | None, storage: Iterable[Gauge]) -> str
     if any(storage):
         return "the server says that the limit is 0"
     return "the server names no limit for storage"
+
+
+def parse_percent(text: str) -> float:
+    """Read ``90%`` or ``90``.
+
+    :raises UsageError: for anything else.
+    """
+    found = re.fullmatch(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?\s*", text)
+    if not found:
+        raise UsageError(f"{visible(text)!r} is no share of a quota", "Write it as in 90%.")
+    return float(found[1])

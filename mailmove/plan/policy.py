@@ -74,7 +74,7 @@ class Policy:
     """
 
     age: Age | None = None
-    folders: Mapping[str, Age | None] = field(default_factory=dict)
+    folders: Mapping[str, Age | None] = field(default_factory=dict, hash=False)
     age_by: AgeBy = AgeBy.ARRIVAL
     archived_for: Age | None = None
     keep: frozenset[Keep] = KEEP_BY_DEFAULT

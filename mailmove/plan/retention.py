@@ -148,6 +148,24 @@ class Tally:
         self.messages += 1
         self.octets += message.size or 0
 
+    def remove(self, message: Listed) -> None:
+        """Count one less."""
+        self.messages -= 1
+        self.octets -= message.size or 0
+
+    def join(self, other: Tally) -> None:
+        """Count these as well."""
+        self.messages += other.messages
+        self.octets += other.octets
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """All of them together."""
+    whole = Tally()
+    for tally in tallies:
+        whole.join(tally)
+    return whole
+
 
 class Newest:
     """The last so many messages to arrive in a folder, which :attr:`FolderRule.keep_newest` keeps."""

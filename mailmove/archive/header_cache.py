@@ -1,0 +1,103 @@
+"""Header fields of messages that are not archived, kept in the state directory so that they are fetched once.
+
+It is a cache: what is wrong with it costs the time to fetch them again, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+
+from mailmove.archive.headers import Headers
+from mailmove.archive.index import remove
+from mailmove.archive.memory import Memory
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+_TABLES = """
+CREATE TABLE folder (id INTEGER PRIMARY KEY, wire BLOB NOT NULL UNIQUE, uidvalidity INTEGER NOT NULL);
+CREATE TABLE header (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, date BLOB, from_ BLOB, list_id BLOB,
+    PRIMARY KEY (folder, uid)) WITHOUT ROWID;
+"""
+
+
+class HeaderCache:
+    """The Date, From and List-Id of messages of one login, by folder, UIDVALIDITY and UID. Opened when first used."""
+
+    def __init__(self, memory: Memory, login: str) -> None:
+        self._memory = memory
+        self._login = login
+        self._opened: sqlite3.Connection | None = None
+
+    def __enter__(self) -> HeaderCache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._opened is None:
+            path = self._memory.of_login("headers", self._login, ".sqlite")
+            try:
+                self._opened = _open(path)
+            except sqlite3.DatabaseError as error:
+                log.info("%s is not usable and is made again: %s", path, error)
+                remove(path)
+                self._opened = _open(path)
+        return self._opened
+
+    def read(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, Headers]]:
+        """UID and fields of every message of a folder that are known."""
+        rows = self._db.execute(
+            "SELECT uid, date, from_, list_id FROM header WHERE folder ="
+            " (SELECT id FROM folder WHERE wire = ? AND uidvalidity = ?)",
+            (wire, uidvalidity),
+        )
+        for uid, date, from_, list_id in rows:
+            yield uid, Headers(date=date, from_=from_, list_id=list_id)
+
+    def add(self, wire: bytes, uidvalidity: int, found: Iterable[tuple[int, Headers]]) -> None:
+        """Keep the fields of more messages; what was known of the folder in another UIDVALIDITY is forgotten."""
+        with self._db:
+            row = self._db.execute("SELECT id, uidvalidity FROM folder WHERE wire = ?", (wire,)).fetchone()
+            if row is not None and row[1] != uidvalidity:
+                self._db.execute("DELETE FROM header WHERE folder = ?", (row[0],))
+                self._db.execute("DELETE FROM folder WHERE id = ?", (row[0],))
+                row = None
+            if row is None:
+                row = self._db.execute(
+                    "INSERT INTO folder (wire, uidvalidity) VALUES (?, ?) RETURNING id", (wire, uidvalidity)
+                ).fetchone()
+            self._db.executemany(
+                "INSERT OR REPLACE INTO header VALUES (?, ?, ?, ?, ?)",
+                ((row[0], uid, told.date, told.from_, told.list_id) for uid, told in found),
+            )
+
+    def forget(self, wire: bytes, uids: Collection[int]) -> None:
+        """Drop messages that are not in the folder any more."""
+        with self._db:
+            self._db.executemany(
+                "DELETE FROM header WHERE folder = (SELECT id FROM folder WHERE wire = ?) AND uid = ?",
+                ((wire, uid) for uid in uids),
+            )
+
+
+def _open(path: str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=30)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
+        elif version != SCHEMA:
+            raise sqlite3.DatabaseError("made by another version")
+    except BaseException:
+        db.close()
+        raise
+    return db

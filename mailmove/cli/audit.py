@@ -1,0 +1,114 @@
+"""``mailmove audit``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from mailmove.cli import options
+
+
+def audit(
+    accounts: options.Accounts = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the quota and the sizes of folders.")] = False,
+    folder: options.Include = None,
+    exclude: options.Exclude = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="WHAT", help="The largest groups as well: sender, list or year.")
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", min=1, max=10_000, metavar="N", help="So many folders and groups, and biggest messages."),
+    ] = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="AGE", help="Only what pruning by this age would free.")
+    ] = None,
+    age_by: Annotated[
+        str | None, typer.Option("--age-by", metavar="DATE", help="Which date tells the age: arrival, or sent.")
+    ] = None,
+    fail_above: Annotated[
+        str | None, typer.Option("--fail-above", metavar="PERCENT", help="Exit 4 when any quota is fuller, as in 90%.")
+    ] = None,
+    exact: Annotated[bool, typer.Option("--bytes", help="Sizes in octets.")] = False,
+    archive: options.ArchiveDir = None,
+    jobs: options.Jobs = 1,
+    config: options.ConfigFile = None,
+    tls: options.Tls = None,
+    ca_file: options.CaFile = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """See where the quota goes, when it is full, and what pruning would free. Changes nothing.
+
+    Several accounts come in one table, the one that fills up first at the top; name one to see all of it.
+    """
+    from mailmove.archive.audits import Audits
+    from mailmove.archive.header_cache import HeaderCache
+    from mailmove.cli.running import Work, present, run
+    from mailmove.errors import ArchiveError, Exit, UsageError
+    from mailmove.jobs.audit import State
+    from mailmove.jobs.audit import audit as job
+    from mailmove.jobs.audit_result import AuditResult
+    from mailmove.jobs.progress import Progress
+    from mailmove.jobs.survey import AGES, Options
+    from mailmove.plan.gauge import parse_percent
+    from mailmove.plan.groups import parse_by
+    from mailmove.plan.policy import Policy, parse_age_by
+    from mailmove.report.audit import Report
+    from mailmove.units import parse_age
+
+    if quick and (by or top or older_than or age_by):
+        raise UsageError("--quick looks at no messages", "Leave out --by, --top, --older-than and --age-by.")
+    asked = Options(
+        include=tuple(folder or ()),
+        exclude=tuple(exclude or ()),
+        quick=quick,
+        by=parse_by(by) if by else None,
+        top=top,
+        ages=(parse_age(older_than),) if older_than else AGES,
+        age_by=parse_age_by(age_by) if age_by else None,
+        fail_above=parse_percent(fail_above) if fail_above else None,
+    )
+    setup = options.setup(
+        config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
+    )
+    narrowed = [word for name in asked.include for word in ("--folder", name)]
+    narrowed += [word for name in asked.exclude for word in ("--exclude", name)]
+    now = datetime.now(UTC)
+
+    def start(work: Work) -> Generator[Progress, None, AuditResult]:
+        account, memory = work.account, setup.memory
+        wanted = replace(
+            asked,
+            again=(*setup.again(work.place, accounts), *narrowed),
+            scope=account.folders,
+            left_out=account.exclude,
+            policy=account.prune or Policy(),
+            quota=account.quota,
+        )
+        unusable = ""
+        with ExitStack() as opened:
+            held = None
+            try:
+                if not quick and work.has_archive:
+                    held = opened.enter_context(work.archive(writable=False))
+            except ArchiveError as error:
+                unusable = str(error)
+            login = account.endpoint.login
+            state = State(Audits(memory, login), opened.enter_context(HeaderCache(memory, login)))
+            session = opened.enter_context(work.session())
+            result = yield from job(work.name, session, held, state, wanted, now)
+        if unusable:
+            result.problems.append(unusable)
+            result.trouble = Exit.ARCHIVE
+        return result
+
+    outcomes = run(setup, setup.select(accounts), start)
+    report = Report(exact=exact)
+    raise typer.Exit(present("audit", setup, outcomes, report, together=None if accounts else report.together))
