@@ -64,11 +64,12 @@ Secret = Password | TokenSource
 
 
 class NamespaceKind(Enum):
-    """Whose folders they are (RFC 2342)."""
+    """Whose folders they are (RFC 2342); Gmail's chats are nobody's mail."""
 
     PERSONAL = "personal"
     OTHER = "other users"
     SHARED = "shared"
+    CHATS = "chats, not mail"
 
 
 def folder_text(wire: bytes) -> str:

@@ -25,6 +25,10 @@ _F_FULLFSYNC = 51  # macOS: fsync alone leaves data in the drive's cache
 _SYNCFS_HONOURED = {0xEF53: "ext4", 0x58465342: "xfs", 0x9123683E: "btrfs", 0xF2F52010: "f2fs", 0x01021994: "tmpfs"}
 
 
+NO_LINKS = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+"""How a file system, or a file, says that it cannot have another name."""
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn an operating-system error into one that says what was being done.

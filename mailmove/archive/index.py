@@ -22,7 +22,7 @@ from mailmove.archive.records import MessageId, Record
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 
-SCHEMA = 5
+SCHEMA = 6
 _MAX_CACHE_KB = 4096
 _CHECKPOINT = 8000  # pages of write-ahead log; hashes scatter, and later writes to a page replace earlier ones
 
@@ -41,6 +41,7 @@ CREATE UNIQUE INDEX message_uid ON message (folder, uid) WHERE current;
 CREATE INDEX message_body ON message (body);
 CREATE INDEX message_object ON message (object_id) WHERE object_id IS NOT NULL;
 CREATE TABLE trouble (folder INTEGER, uid INTEGER, why TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
+CREATE TABLE label (folder INTEGER, uid INTEGER, labels TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
 CREATE TABLE restoring (
     login TEXT, folder BLOB, uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (login, folder)) WITHOUT ROWID;
@@ -357,6 +358,11 @@ class Index:
         rows = self._db.execute("SELECT uid, why FROM trouble WHERE folder = ?", (self._folder(wire, uidvalidity),))
         return dict(rows.fetchall())
 
+    def labels(self, wire: bytes, uidvalidity: int) -> dict[int, tuple[str, ...]]:
+        """The Gmail labels of messages that are archived once."""
+        rows = self._db.execute("SELECT uid, labels FROM label WHERE folder = ?", (self._folder(wire, uidvalidity),))
+        return {uid: tuple(json.loads(labels)) for uid, labels in rows}
+
     def restoring(self, wire: bytes, login: str | None = None) -> records.Restoring | None:
         """The restore into a folder that was begun and not ended."""
         row = self._db.execute(
@@ -481,6 +487,9 @@ class Index:
         elif isinstance(line, records.Trouble):
             folder = self._folder(line.folder, line.uidvalidity)
             execute("INSERT OR REPLACE INTO trouble VALUES (?, ?, ?)", (folder, line.uid, line.why))
+        elif isinstance(line, records.Labels):
+            folder = self._folder(line.folder, line.uidvalidity)
+            execute("INSERT OR REPLACE INTO label VALUES (?, ?, ?)", (folder, line.uid, json.dumps(line.labels)))
         elif isinstance(line, records.Restoring):
             key = (line.login or "", line.folder)
             if line.uidnext is None:

@@ -54,6 +54,15 @@ class Flags(NamedTuple):
     flags: tuple[str, ...]
 
 
+class Labels(NamedTuple):
+    """The Gmail labels of a message that is archived once instead of in the folder of each."""
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    labels: tuple[str, ...]
+
+
 class Gone(NamedTuple):
     """The server no longer lists these; the archive keeps them."""
 
@@ -169,6 +178,7 @@ class Unknown(NamedTuple):
 Record = (
     Message
     | Flags
+    | Labels
     | Gone
     | Present
     | Complete
@@ -184,6 +194,7 @@ Record = (
 _KINDS: dict[str, Any] = {
     "message": Message,
     "flags": Flags,
+    "labels": Labels,
     "gone": Gone,
     "present": Present,
     "complete": Complete,
@@ -276,5 +287,6 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "folder": wire_octets,
     **dict.fromkeys(_UID_SETS, lambda text: frozenset(parse_uid_set(text))),
     "flags": tuple,
+    "labels": tuple,
     "source": lambda values: MessageId(wire_octets(values[0]), *values[1:]),
 }

@@ -243,6 +243,27 @@ class Archive:
         with os.scandir(directory) as entries:
             return next((entry.name for entry in entries if names.split(entry.name)[0] == text), None)
 
+    def has_links(self) -> bool:
+        """Whether a file of this archive can have two names."""
+        probe = "link-probe"
+        with durable.explained(f"writing to {self._place.shown(META)}"):
+            try:
+                os.link(
+                    manifest.NAME,
+                    probe,
+                    src_dir_fd=self._place.meta,
+                    dst_dir_fd=self._place.meta,
+                    follow_symlinks=False,
+                )
+            except FileExistsError:
+                pass  # left by a crash
+            except OSError as error:
+                if error.errno in durable.NO_LINKS:
+                    return False
+                raise
+            os.unlink(probe, dir_fd=self._place.meta)
+        return True
+
     def _headers_of(self, line: records.Message) -> headers.Headers:
         """The headers of a message that was recorded by an earlier run, read from its file."""
         folder = self.manifest.find(line.folder, line.uidvalidity)

@@ -6,7 +6,6 @@ batch the next is received: one sync makes the data of a batch durable and the n
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import itertools
 import os
@@ -32,7 +31,6 @@ BATCH_FILES = 1000
 BATCH_FOLDERS = 100  # each keeps two descriptors open
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_NO_LINKS = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 
 
 class _OpenFolder:
@@ -331,7 +329,7 @@ def _linked(source: proof.Proven, to: int, name: str) -> bool:
     try:
         source.link(to, name)
     except OSError as error:
-        if error.errno in _NO_LINKS:
+        if error.errno in durable.NO_LINKS:
             return False
         raise
     return True

@@ -15,7 +15,7 @@ from mailmove.jobs.folder_export import FolderExport
 from mailmove.jobs.progress import Expect, Progress
 from mailmove.jobs.results import ExportResult, FolderResult
 from mailmove.plan import sync
-from mailmove.plan.folders import choose
+from mailmove.plan.folders import choose, kept_once
 from mailmove.server.folders import Seen, look
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
@@ -45,9 +45,12 @@ def export(
     result = ExportResult(account, archive.path, notes=list(archive.notes))
     views = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
     choice = choose((view.folder for view in views.values()), options.include, options.exclude)
+    once = session.wire.can("X-GM-EXT-1") and not archive.has_links()
+    if once:
+        choice = kept_once(choice)
     result.left_out = choice.left_out
     with Writer(archive) as writer:
-        folders = FolderExport(session, archive, writer, refetch=options.refetch)
+        folders = FolderExport(session, archive, writer, refetch=options.refetch, labels=once)
         try:
             yield from _folders([views[folder.wire] for folder in choice.chosen], archive, folders, options, result)
             folders.after += _vanished(archive, views, result)

@@ -20,7 +20,7 @@ from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.jobs.results import FolderResult
 from mailmove.model import Folder, Listed
 from mailmove.plan import sync
-from mailmove.server import internaldate
+from mailmove.server import internaldate, scan
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
@@ -36,12 +36,14 @@ class FolderExport:
     ``after`` collects what is to be recorded once every message before it is.
     """
 
-    def __init__(self, session: Session, archive: Archive, writer: Writer, *, refetch: bool) -> None:
+    def __init__(self, session: Session, archive: Archive, writer: Writer, *, refetch: bool, labels: bool) -> None:
+        """``labels``: record each message's Gmail labels."""
         self.after: list[records.Record] = []
         self._session = session
         self._archive = archive
         self._writer = writer
         self._refetch = refetch
+        self._labels = labels
 
     def run(self, folder: Folder, outcome: FolderResult, expected: Expect) -> Work:
         """Export a folder; what goes wrong with it or its messages is told in ``outcome``.
@@ -101,6 +103,8 @@ class FolderExport:
         finally:
             self._account(opened, plan, fetched, outcome)
         self._follow(where, plan)
+        if self._labels:
+            self._label(where, opened)
         if not outcome.failures:
             left = plan.listed - len(fetched.vanished)
             state = records.Complete(wire, where.uidvalidity, selected.uidnext, left, selected.highestmodseq)
@@ -211,6 +215,13 @@ class FolderExport:
             changes[changed[uid].base] = change
             self.after.append(records.Flags(*key, uid, tuple(sorted(change[1]))))
         change_flags(self._archive, where, changes)
+
+    def _label(self, where: FolderDir, opened: Opened) -> None:
+        """Record the labels that are not as they were."""
+        known = self._archive.index.labels(where.wire, where.uidvalidity)
+        for uid, labels in self._session.ask(lambda: scan.labels(opened.wire())).items():
+            if labels != known.get(uid, ()):
+                self.after.append(records.Labels(where.wire, where.uidvalidity, uid, labels))
 
 
 def _now() -> str:

@@ -56,6 +56,19 @@ def choose(folders: Iterable[Folder], include: Sequence[str] = (), exclude: Sequ
     return Choice(tuple(chosen), tuple(left_out))
 
 
+def kept_once(choice: Choice) -> Choice:
+    """Of Gmail's folders, which are labels of one message, only those that together hold each message once.
+
+    All Mail has all but spam and trash. Without it among the chosen, nothing is left out.
+    """
+    if not any(folder.special_use == "\\all" for folder in choice.chosen):
+        return choice
+    once = tuple(folder for folder in choice.chosen if folder.special_use in ("\\all", "\\junk", "\\trash"))
+    why = "the archive's disk has no hard links, so each message is kept once, in All Mail, with its labels recorded"
+    others = tuple((folder, why) for folder in choice.chosen if folder not in once)
+    return Choice(once, choice.left_out + others)
+
+
 def matches(folder: Folder, pattern: str) -> bool:
     r"""Whether a pattern means this folder: its name, its wire name, or its special use (``\Trash``)."""
     if pattern.startswith("\\"):

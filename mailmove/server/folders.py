@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from mailmove.errors import CommandRefused, Disconnected
@@ -60,9 +60,10 @@ def look(wire: Wire) -> list[Seen]:
     for start in range(0, len(missing), _BATCH):
         some = missing[start : start + _BATCH]
         _ask_status(wire, items, some, folders, statuses, problems)
+    chats = _chats(folders.values()) if wire.can("X-GM-EXT-1") else frozenset()
     return [
         Seen(
-            replace(folder, namespace=_kind(name, spaces)),
+            replace(folder, namespace=NamespaceKind.CHATS if name in chats else _kind(name, spaces)),
             statuses.get(name) if folder.selectable else None,
             "" if name in statuses or not folder.selectable else problems.get(name, "the server told no status"),
         )
@@ -237,6 +238,16 @@ def _namespaces(answers: Iterable[Segments]) -> list[tuple[bytes, NamespaceKind]
             prefixes = (space[0] for space in group or () if isinstance(space, list) and space)
             spaces += [(prefix, kind) for prefix in prefixes if isinstance(prefix, bytes)]
     return sorted(spaces, key=lambda space: -len(space[0]))
+
+
+def _chats(folders: Collection[Folder]) -> frozenset[bytes]:
+    """Gmail's chats: among its system folders, which have a special use in any language, the one that has none."""
+    above = {parent for folder in folders if folder.special_use and (parent := _parent(folder))}
+    return frozenset(f.wire for f in folders if f.selectable and not f.special_use and _parent(f) in above)
+
+
+def _parent(folder: Folder) -> bytes:
+    return folder.wire.rpartition(folder.delimiter)[0] if folder.delimiter else b""
 
 
 def _kind(name: bytes, spaces: list[tuple[bytes, NamespaceKind]]) -> NamespaceKind:

@@ -1,11 +1,11 @@
-"""Metadata of a folder's messages, streamed: the listing, the flags alone, or some header fields."""
+"""Metadata of a folder's messages, streamed: the listing, flags or labels alone, or some header fields."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from mailmove.model import Listed
+from mailmove.model import Listed, folder_text
 from mailmove.server.fetchline import MAX_UID, FetchLines, flag_set, flags_of, items
 from mailmove.server.parse import Value, number
 from mailmove.server.wire import Wire
@@ -66,6 +66,18 @@ def flags(wire: Wire) -> dict[int, frozenset[str]]:
                 found[uid] = flags_of(told["FLAGS"])
         if len(found) > before:
             wire.wanted()
+    return found
+
+
+def labels(wire: Wire) -> dict[int, tuple[str, ...]]:
+    r"""The Gmail labels of every message of the selected folder: names of folders, ``\Inbox`` and the like."""
+    found: dict[int, tuple[str, ...]] = {}
+    for segments in wire.responses(b"UID FETCH", b"1:*", b"(UID X-GM-LABELS)"):
+        told = items(segments)
+        uid, names = number(told.get("UID"), MAX_UID), told.get("X-GM-LABELS")
+        if uid and isinstance(names, list) and uid not in found:
+            wire.wanted()
+            found[uid] = tuple(sorted(folder_text(name) for name in names if isinstance(name, bytes)))
     return found
 
 
