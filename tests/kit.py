@@ -7,11 +7,12 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -189,6 +190,19 @@ class Program:
         home = self.home / name
         home.mkdir(mode=0o700)
         return Program(home)
+
+    @contextmanager
+    def kept(self) -> Iterator[Callable[[], None]]:
+        """Keep everything at home as it is now; what this gives brings it back."""
+        copy = self.home.with_name(f"{self.home.name}.kept")
+
+        def bring_back() -> None:
+            shutil.rmtree(self.home)
+            subprocess.run(["cp", "-a", copy, self.home], check=True)
+
+        subprocess.run(["cp", "-a", self.home, copy], check=True)
+        yield bring_back
+        shutil.rmtree(copy)
 
     def account(self, server: Server, *, name: str = "box", timeout: float = 20, **keys: object) -> Path:
         """Configure an account at this server that gives up soon, beside those configured before.
