@@ -11,7 +11,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mailmove.archive import durable, records
@@ -136,13 +135,11 @@ class Index:
         """Open or make it.
 
         :raises sqlite3.DatabaseError: when it is damaged or of another archive or version: remove it and read the
-            journal again.
-        :raises ArchiveError: when its disk fails, is full or may not be written.
+            journal again; or when its disk fails. :func:`damaged` tells which.
         """
         self.path = path
         self._lock = threading.RLock()  # messages are committed in a thread of their own
-        with _explained(path):
-            self._open(path, uuid)
+        self._open(path, uuid)
         self._folders: dict[tuple[bytes, int], int] = {
             (wire, uidvalidity): number
             for number, wire, uidvalidity in self._db.execute("SELECT id, wire, uidvalidity FROM folder")
@@ -181,7 +178,7 @@ class Index:
         False, and nothing is taken in, when another process has read on from ``start`` meanwhile: catch up from
         :attr:`position` then.
         """
-        with self._lock, _explained(self.path):
+        with self._lock:
             return self._apply(lines, start, end, headers_of)
 
     def _apply(self, lines: Iterable[Record], start: Position, end: Position, headers_of: HeadersOf) -> bool:
@@ -565,19 +562,20 @@ def remove(path: str) -> None:
                 pass
 
 
-@contextmanager
-def _explained(path: str) -> Iterator[None]:
-    """Tell an index that the disk keeps from working apart from a damaged one: only that may be made again.
+def damaged(error: sqlite3.DatabaseError) -> bool:
+    """Whether what an index holds is at fault, not its disk: only then may it be made again."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the rest of it is detail
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
-    :raises ArchiveError: instead of the errors that are the disk's.
-    """
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the rest of it is detail
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
-            raise
-        raise ArchiveError(
-            f"the index {visible(path)} cannot be used: {error}",
-            "Make room there, or make it writable, and run the same command again. The archive itself is as it was.",
-        ) from error
+
+def failure(path: str, error: sqlite3.DatabaseError) -> ArchiveError:
+    """The error for one of SQLite's."""
+    if damaged(error):
+        return ArchiveError(
+            f"the index {visible(path)} is damaged: {visible(str(error))}",
+            "Delete it and run the same command again: it is made from the journal. The archive itself is as it was.",
+        )
+    return ArchiveError(
+        f"the index {visible(path)} cannot be used: {error}",
+        "Make room there, or make it writable, and run the same command again. The archive itself is as it was.",
+    )

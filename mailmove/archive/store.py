@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import NamedTuple
 
 from mailmove.archive import durable, headers, index, journal, manifest, names, records
@@ -141,8 +142,12 @@ class Archive:
     def __enter__(self) -> Archive:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise index.failure(self.index.path, error) from error
 
     def close(self) -> None:
         """Let go of everything."""
@@ -296,6 +301,8 @@ class Archive:
                 opened.close()
                 raise
         except sqlite3.DatabaseError as error:
+            if not index.damaged(error):
+                raise index.failure(path, error) from error
             self.notes.append(f"the index was unusable ({visible(str(error))}) and was made again from the journal")
             index.remove(path)
             opened = index.Index(path, self.manifest.uuid)
