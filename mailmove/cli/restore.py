@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 
 from mailmove.cli import options
 from mailmove.cli.options import Place, Setup
-from mailmove.errors import RefusedError, UsageError
+from mailmove.errors import UsageError
 
 
 def restore(
@@ -29,8 +28,8 @@ def restore(
     into: Annotated[
         str | None, typer.Option("--into", metavar="FOLDER", help="All into this one folder, each message once.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be put where.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only say what would be put where.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     account: options.InAccounts = None,
     archive: options.ArchiveDir = None,
     config: options.ConfigFile = None,
@@ -45,11 +44,10 @@ def restore(
     What the server still has is not put there twice, so a restore that was interrupted is simply run again. The next
     prune counts a message's age from its restore.
     """
-    from mailmove.cli.running import Outcome, Work, present
+    from mailmove.cli.running import Work, present
     from mailmove.cli.running import run as carry_out
     from mailmove.jobs.progress import Progress
-    from mailmove.jobs.restore import Options
-    from mailmove.jobs.restore import restore as job
+    from mailmove.jobs.restore import Options, Restore
     from mailmove.jobs.results import RestoreResult
     from mailmove.report import restore as report
 
@@ -62,24 +60,20 @@ def restore(
         raise UsageError("it is not known whose archive this is", "Name the account: --account, or another one: --to")
     wanted = Options(hashes, tuple(folder or ()), run, everything, into)
 
-    def carried_out(*, only_plan: bool) -> list[Outcome[RestoreResult]]:
-        def start(work: Work) -> Generator[Progress, None, RestoreResult]:
-            with (
-                replace(work, place=source).archive(writable=not only_plan) as opened,
-                work.session() as session,
-            ):
-                return (yield from job(work.name, session, opened, replace(wanted, dry_run=only_plan)))
+    def start(work: Work) -> Generator[Progress, None, RestoreResult]:
+        home = replace(work, place=source)
+        with home.archive(writable=not dry_run) as opened, work.session() as session:
+            job = Restore(work.name, session, opened, wanted)
+            planned = job.result
+            if dry_run or not (planned.total("planned") or job.unfinished):
+                return planned
+            if planned.total("planned") and not yes:
+                asks = setup.interactive
+                agreed = asks and report.agrees(work.ask([*report.plan(planned)], report.question(planned)))
+                planned.declined = not agreed
+            return planned if planned.declined else (yield from job.run())
 
-        return carry_out(setup, [target], start)
-
-    if not yes or dry_run:
-        outcomes = carried_out(only_plan=True)
-        planned = outcomes[0].result
-        if dry_run or planned is None or not planned.total("planned"):
-            raise typer.Exit(present("restore", setup, outcomes, report))
-        print("\n".join(report.plan(planned)), file=sys.stderr)
-        _ask(planned.total("planned"))
-    raise typer.Exit(present("restore", setup, carried_out(only_plan=False), report))
+    raise typer.Exit(present("restore", setup, carry_out(setup, [target], start), report))
 
 
 def _chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> tuple[Place, frozenset[bytes]]:
@@ -101,15 +95,3 @@ def _only(setup: Setup, accounts: Sequence[str] | None) -> Place:
         names = ", ".join(place.name for place in places)
         raise UsageError(f"there are several accounts: {names}", "Name the one whose archive is meant: --account NAME")
     return places[0]
-
-
-def _ask(messages: int) -> None:
-    """Nothing goes back unless somebody says so.
-
-    :raises RefusedError: when nobody does.
-    """
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was put back: there is no terminal to ask at", "With --yes it goes ahead.")
-    answer = input(f"Put back {messages:,}? [y/N] ")
-    if answer.strip().lower() not in ("y", "yes"):
-        raise RefusedError("nothing was put back")

@@ -59,9 +59,11 @@ class FolderRestore:
         self._session = session
         self._archive = archive
         self._folder = target.folder
+        self._sources = {source.wire for source in target.sources}
         self._wanted = wanted
         self._login = login
         self._new = target.new
+        self._begun = False
         self._sent: set[Key] = set()
         self._failed: set[Key] = set()
         self._all_flags = True  # PERMANENTFLAGS tells what a client may STORE; nearly every server takes more in APPEND
@@ -83,6 +85,11 @@ class FolderRestore:
         self.outcome.planned = len(put)
         self.outcome.planned_octets = sum(entry.stored.base.octets for entry in put)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a restore into this folder was begun and is not recorded as ended."""
+        return self._archive.index.restoring(self._folder.wire, self._login) is not None
+
     def run(self) -> Work:
         """Put there what is missing, and look again.
 
@@ -103,6 +110,7 @@ class FolderRestore:
             try:
                 look = self._look(writable=True)
                 self._archive.record(look.late)
+                self._count_late(look.late)
                 todo = [entry for entry in look.put if _key(entry) not in self._sent | self._failed]
                 if todo:
                     yield from self._put(look, todo)
@@ -111,8 +119,25 @@ class FolderRestore:
                 break
             except (Disconnected, Throttled) as error:
                 self._session.failed(error)
-        if self._archive.index.restoring(self._folder.wire, self._login) is not None:
+        if self.unfinished:
             self._archive.record([self._window(look.selected, None)])
+
+    def _count_late(self, late: Sequence[Restored]) -> None:
+        """What this run had sent, and only learns now that the server took it, or under which UID."""
+        wanted = {_key(entry): entry for entry in self._wanted}
+        for each in late if self._begun else ():
+            entry = wanted.get((each.source, bytes.fromhex(each.sha256)))
+            if entry is not None:
+                self._count(entry, each.uid)
+
+    def _count(self, entry: Entry, uid: int) -> None:
+        """A message is on the server, under this UID where that is known."""
+        if _key(entry) not in self._sent:
+            self._sent.add(_key(entry))
+            self.outcome.restored += 1
+            self.outcome.octets += entry.stored.base.octets
+        if uid:
+            self._fresh[uid] = entry
 
     def _create(self) -> None:
         """Make the folder, unless an attempt that was cut off has made it."""
@@ -193,7 +218,7 @@ class FolderRestore:
         late = []
         for uid in sorted(set(new) & there.keys()):
             here = MessageId(name, selected.uidvalidity, uid)
-            for entry in index.entries_with(there[uid]):
+            for entry in sorted(index.entries_with(there[uid]), key=self._likelihood):
                 source = entry.stored.id
                 listed = self._login is None and source[:2] == here[:2] and source.uid in there
                 if not listed and source not in taken:
@@ -201,6 +226,12 @@ class FolderRestore:
                     late.append(Restored(*here, window.at, source, there[uid].hex(), self._login))
                     break
         return late
+
+    def _likelihood(self, entry: Entry) -> int:
+        """What a message in this folder was restored from: this run's own, from a folder of this name, or any other."""
+        if entry.stored.id.folder in self._sources:
+            return 0
+        return 1 if entry.stored.id.folder == self._folder.wire else 2
 
     def _compare(self, lacking: Sequence[Entry], unknown: Sequence[Listed]) -> dict[int, bytes]:
         """Which messages that the archive does not know by UID are some of ``lacking``: by size and Message-ID, then
@@ -242,6 +273,7 @@ class FolderRestore:
         """Append messages in batches, each recorded before the next is sent."""
         uidnext = look.selected.uidnext or max(look.listing, default=0) + 1
         self._archive.record([self._window(look.selected, uidnext)])
+        self._begun = True
         queue = deque(_batches(entry for entry in todo if self._fits(entry)))
         while queue:
             batch = queue.popleft()
@@ -267,11 +299,8 @@ class FolderRestore:
                     else:
                         self._fail(entry, f"the server refuses it: {answer.text}")
                     continue
-                self._sent.add(_key(entry))
-                self.outcome.restored += 1
-                self.outcome.octets += entry.stored.base.octets
+                self._count(entry, answer)
                 if answer:
-                    self._fresh[answer] = entry
                     lines.append(self._restored(look.selected, answer, entry))
             self._archive.record(lines)
             yield Advance(self._folder.shown, len(ready), sum(each.octets for each in outgoing))

@@ -37,7 +37,7 @@ from mailmove.units import plural, timestamp
 class Options:
     """What goes back, one of: messages by SHA-256, folders by patterns, what a run of prune deleted, everything.
 
-    ``into``: one folder for all of it. ``dry_run``: only look and plan; nothing is written anywhere.
+    ``into``: one folder for all of it.
     """
 
     hashes: frozenset[bytes] = frozenset()
@@ -45,47 +45,58 @@ class Options:
     run: str | None = None
     everything: bool = False
     into: str | None = None
-    dry_run: bool = False
 
 
-def restore(
-    account: str, session: Session, archive: Archive, options: Options
-) -> Generator[Progress, None, RestoreResult]:
-    """Put messages of an archive into the account that ``session`` is logged in to, its own or another one.
+class Restore:
+    """A restore of an archive into the account that ``session`` is logged in to: its own, or another one.
+
+    What there is to do is looked up when it is made, and told in :attr:`result`; :meth:`run` does it.
 
     :raises UsageError: when nothing in the archive is meant.
-    :raises LackingError: when it is known beforehand that there is no room for it; nothing was done then.
+    :raises LackingError: when it is known beforehand that there is no room for it.
     :raises RefusedError: when folders cannot be mapped.
     """
-    began = time.monotonic()
-    result = RestoreResult(account, archive.path, dry_run=options.dry_run)
-    selected = _select(archive, options, result)
-    own = session.endpoint.login == archive.manifest.login
-    folders = session.ask(lambda: [view.folder for view in look(session.wire)])
-    place = mapping.Place(folders, session.ask(lambda: personal_prefix(session.wire)), own)
-    archived = {folder.wire: as_folder(folder) for folder in archive.manifest.folders}
-    targets = mapping.targets([archived[wire] for wire in selected], archived.values(), place, options.into)
-    login = None if own else session.endpoint.login
-    works = [
-        FolderRestore(session, archive, target, [e for f in target.sources for e in selected[f.wire]], login)
-        for target in targets
-    ]
-    result.folders = [work.outcome for work in works]
-    try:
-        for work in works:
+
+    def __init__(self, account: str, session: Session, archive: Archive, options: Options) -> None:
+        self.result = RestoreResult(account, archive.path)
+        self._archive = archive
+        selected = _select(archive, options, self.result)
+        own = session.endpoint.login == archive.manifest.login
+        folders = session.ask(lambda: [view.folder for view in look(session.wire)])
+        place = mapping.Place(folders, session.ask(lambda: personal_prefix(session.wire)), own)
+        archived = {folder.wire: as_folder(folder) for folder in archive.manifest.folders}
+        targets = mapping.targets([archived[wire] for wire in selected], archived.values(), place, options.into)
+        login = None if own else session.endpoint.login
+        self._works = [
+            FolderRestore(session, archive, target, [e for f in target.sources for e in selected[f.wire]], login)
+            for target in targets
+        ]
+        self.result.folders = [work.outcome for work in self._works]
+        for work in self._works:
             work.plan()
-        _must_fit(session, folders, result.folders)
-        if options.dry_run:
-            return result
-        yield Expect(sum(f.planned for f in result.folders), sum(f.planned_octets for f in result.folders))
-        for work in works:
-            yield from work.run()
-    except (Unreachable, Interrupted, CommandRefused) as error:
-        result.stopped = error
-    if not options.dry_run:
-        archive.record([_run(result)])
-    result.seconds = time.monotonic() - began
-    return result
+        _must_fit(session, folders, self.result.folders)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an earlier run was stopped before it had recorded all it did."""
+        return any(work.unfinished for work in self._works)
+
+    def run(self) -> Generator[Progress, None, RestoreResult]:
+        """Do it; what goes wrong with a message or a folder is in the result, and so is what stopped the run early.
+
+        :raises ArchiveError: when the archive or its disk fails.
+        """
+        result, began = self.result, time.monotonic()
+        yield Expect(result.total("planned"), result.total("planned_octets"))
+        result.carried_out = True
+        try:
+            for work in self._works:
+                yield from work.run()
+        except (Unreachable, Interrupted, CommandRefused) as error:
+            result.stopped = error
+        self._archive.record([_run(result)])
+        result.seconds = time.monotonic() - began
+        return result
 
 
 def _select(archive: Archive, options: Options, result: RestoreResult) -> dict[bytes, list[Entry]]:

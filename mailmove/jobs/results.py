@@ -120,11 +120,15 @@ class PutBack:
 
 @dataclass(slots=True)
 class RestoreResult:
-    """The outcome of a restore into one account; with ``dry_run`` only what there is to do."""
+    """The outcome of a restore into one account; unless it was ``carried_out``, what there is to do.
+
+    ``declined``: it was to be carried out, and nobody agreed.
+    """
 
     account: str
     path: str
-    dry_run: bool
+    carried_out: bool = False
+    declined: bool = False
     folders: list[PutBack] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -139,6 +143,8 @@ class RestoreResult:
     @property
     def exit(self) -> Exit:
         """The exit code."""
+        if self.declined:
+            return Exit.REFUSED
         if self.stopped is not None:
             return self.stopped.exit
         return Exit.PARTIAL if self.failures else Exit.DONE

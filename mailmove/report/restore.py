@@ -14,18 +14,20 @@ from mailmove.units import format_size, plural
 
 def text(result: RestoreResult) -> Iterator[str]:
     """The plan, or the verdict and what it rests on, then the next step."""
-    if result.dry_run:
+    if not result.carried_out:
         yield from plan(result)
+        if result.declined:
+            yield "Nothing was put back."
         return
     if result.failures or result.stopped:
         yield from problems(result)
         return
     restored, there = result.total("restored"), result.total("there")
-    account = visible(result.account)
     if not restored:
-        yield f"Nothing to do: {account} has {'all ' if there > 1 else ''}{plural(there, 'message')} already."
+        yield _nothing(result)
     else:
         octets = format_size(result.total("octets"))
+        account = visible(result.account)
         yield f"{plural(restored, 'message')} ({octets}) put back into {account}. {words.duration(result.seconds)}."
         yield from _folders(result, "restored")
         yield "A second look at the server finds each of them" + (f", and {there:,} that it had." if there else ".")
@@ -33,24 +35,37 @@ def text(result: RestoreResult) -> Iterator[str]:
 
 
 def plan(result: RestoreResult) -> Iterator[str]:
-    """What goes where."""
+    """What goes where, before it does."""
     planned, there = result.total("planned"), result.total("there")
     account = visible(result.account)
     if planned:
         yield f"To put back into {account}: {plural(planned, 'message')}, {format_size(result.total('planned_octets'))}"
         yield from _folders(result, "planned")
-    if there:
-        yield f"Already there: {plural(there, 'message')}."
+        if there:
+            yield f"Already there: {plural(there, 'message')}."
+    elif not result.failures:
+        yield _nothing(result)
     for folder, message, count, why in _grouped(result.failures):
         yield f"NOT to be put back: {folder} {message or plural(count, 'message')}: {why}"
     yield from notes(result)
-    if not planned:
-        yield "Nothing to do."
+
+
+def question(result: RestoreResult) -> str:
+    """What is asked before it is carried out."""
+    return f"Put {plural(result.total('planned'), 'message')} back? [y/N] "
+
+
+def agrees(answer: str | None) -> bool:
+    """Whether an answer is yes."""
+    return answer is not None and answer.strip().lower() in ("y", "yes")
 
 
 def problems(result: RestoreResult) -> Iterator[str]:
     """Everything that is not back as it was, named."""
     account = visible(result.account)
+    if not result.carried_out:
+        yield f"{account}: nothing was put back: nobody was asked. With --yes it goes ahead."
+        return
     if result.stopped:
         what = "interrupted" if result.stopped.exit is Exit.INTERRUPTED else str(result.stopped)
         yield f"{account}: the restore stopped early: {what}"
@@ -81,7 +96,7 @@ def as_json(result: RestoreResult) -> dict[str, Any]:
         "account": result.account,
         "archive": result.path,
         "exit": int(result.exit),
-        "dry_run": result.dry_run,
+        "carried_out": result.carried_out,
         "stopped": result.stopped.what if result.stopped else None,
         "seconds": round(result.seconds, 3),
         "folders": [
@@ -102,6 +117,13 @@ def as_json(result: RestoreResult) -> dict[str, Any]:
         ],
         "notes": result.notes,
     }
+
+
+def _nothing(result: RestoreResult) -> str:
+    there = result.total("there")
+    return (
+        f"Nothing to do: {visible(result.account)} has {'all ' if there > 1 else ''}{plural(there, 'message')} already."
+    )
 
 
 def _folders(result: RestoreResult, what: str) -> Iterator[str]:

@@ -137,7 +137,7 @@ def test_nothing_happens_unasked(account: Account) -> None:
         "Työ/Laskut": 0,
     }
     done = account.program("restore", "--all", "--account", account.mailbox.url, *account.common)
-    assert done.code == 8 and "33 messages" in done.err and "no terminal" in done.err
+    assert done.code == 8 and "33 messages" in done.out and "Nothing was put back." in done.out
     assert account.state() == before
 
 

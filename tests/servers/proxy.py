@@ -11,6 +11,7 @@ A test lets one run pass to learn how long a session is, then lets the fault wan
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -25,13 +26,16 @@ class Fault:
     ``cut`` ends both sides, ``stall`` passes nothing on until the client leaves, ``corrupt`` inverts one octet.
     ``octet`` counts what the server says, from 1: this one is not passed on any more, or is the one inverted.
     ``command`` counts lines of the client, from 1: this one does not reach the server; with ``answered`` it does, and
-    its answer does not reach the client.
+    its answer does not reach the client. ``saying``: the ``nth`` time the server says this; nothing from there on is
+    passed on.
     """
 
     what: Literal["cut", "stall", "corrupt"]
     octet: int = 0
     command: int = 0
     answered: bool = False
+    saying: bytes = b""
+    nth: int = 1
     times: int = 1
 
 
@@ -50,6 +54,7 @@ class Proxy:
         """Called when it happens, before anybody notices."""
         self._upstream = upstream
         self._fault: Fault | None = None
+        self._said = 0
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._stopping = False
@@ -62,7 +67,7 @@ class Proxy:
         """Break this from now on; None: nothing. Everything is counted anew."""
         with self._lock:
             self._fault = fault
-            self.octets = self.commands = self.struck = 0
+            self.octets = self.commands = self.struck = self._said = 0
 
     def stop(self) -> None:
         """End it."""
@@ -73,11 +78,17 @@ class Proxy:
             _shut(sock)
         self._thread.join(10)
 
-    def said(self, octets: int) -> tuple[Fault, int] | None:
-        """The server says so much; the fault and the octet it is at, when it happens in that."""
+    def said(self, data: bytes) -> tuple[Fault, int] | None:
+        """The server says this; the fault and the octet it is at, when it happens in that."""
         with self._lock:
-            before, self.octets = self.octets, self.octets + octets
-            return self._strike(self._fault.octet if self._fault else 0, before, self.octets)
+            before, self.octets = self.octets, self.octets + len(data)
+            at = self._fault.octet if self._fault else 0
+            if self._fault and self._fault.saying:
+                places = [found.start() for found in re.finditer(re.escape(self._fault.saying), data)]
+                number = self._fault.nth - self._said
+                self._said += len(places)
+                at = before + places[number - 1] + 1 if 0 < number <= len(places) else 0
+            return self._strike(at, before, self.octets)
 
     def asked(self, commands: int) -> tuple[Fault, int] | None:
         """The client sends so many commands; the fault and the command it is at, when it happens in that."""
@@ -149,7 +160,7 @@ class _Link:
         """Pass on what the server says; False: the connection is over."""
         if self._then is not None:
             return self._then == "stall"
-        struck = self._proxy.said(len(data))
+        struck = self._proxy.said(data)
         if struck is None:
             self._client.sendall(data)
             return True
