@@ -72,7 +72,7 @@ def samples(now: datetime) -> Iterator[Sample]:
 
 def _ages(chance: random.Random, count: int) -> list[timedelta]:
     """Ages from six years to a day, more of them young than old."""
-    days = (1 + 2190 * chance.random() ** 2 for _ in range(count))
+    days = (1 + 2190 * chance.random() ** 4 for _ in range(count))
     return sorted((timedelta(days=day) for day in days), reverse=True)
 
 

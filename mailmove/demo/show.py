@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import imaplib
+import json
 import os
 import secrets
 import shlex
@@ -20,13 +21,18 @@ from mailmove import utf7
 from mailmove.demo.mail import OWNER, samples
 from mailmove.errors import Interrupted
 
-# What is shown, in order: a word to the reader, then a command as a user types it.
+FIND = "find fattura --only-here --limit 3"
+
+# What is shown, in order: a word to the reader, then a command as a user types it. ``{id}`` is the first that FIND finds.
 STEPS: tuple[tuple[str, str], ...] = (
     ("How full is the mailbox, and of what?", "mailmove audit"),
-    ("Bring every message home:", "mailmove export"),
-    ("Again: only what is new would be fetched.", "mailmove export"),
+    ("Bring every message home. This changes nothing on the server:", "mailmove export"),
     ("Is every file still what the server sent?", "mailmove check"),
-    ("Where things are:", "mailmove account list"),
+    ("Now the server may forget what is older than a year:", "mailmove prune --older-than 1y --yes"),
+    ("What it has forgotten is found here ...", f"mailmove {FIND}"),
+    ("... read here ...", "mailmove show {id}"),
+    ("... and goes back when it is wanted:", "mailmove restore {id} --yes"),
+    ("All that was done is remembered:", "mailmove history"),
 )
 
 
@@ -45,7 +51,8 @@ def show(program: Sequence[str], keep: str | None) -> int:
         count = _fill(port, password)
         print(f"An IMAP server of its own, on this machine only, now holds {count} sample messages.")
         environment = _environment(home, port, password, keep)
-        for words, command in STEPS:
+        for words, step in STEPS:
+            command = step.format(id=_found(program, environment)) if "{id}" in step else step
             print(f"\n# {words}\n$ {command}", flush=True)
             if code := stage.run([*program, *shlex.split(command)[1:]], environment):
                 print(f"The demo ends here: that command failed with exit code {code}.", file=sys.stderr)
@@ -122,6 +129,12 @@ def _fill(port: int, password: str) -> int:
             if status != "OK":
                 raise RuntimeError(f"the demo's server refused a message: {answer!r}")
     return len(mail)
+
+
+def _found(program: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The ID of the first message that FIND finds."""
+    found = subprocess.run([*program, *FIND.split(), "--json"], env=environment, stdout=subprocess.PIPE, check=True)
+    return str(json.loads(found.stdout)["accounts"][0]["messages"][0]["id"])
 
 
 def _quoted(folder: str) -> str:
