@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,52 @@ from tests.servers.pymap import Pymap
 from tests.servers.scripted import Scripted
 from tests.servers.web import Web
 
+NO_DOVECOT = "no Dovecot: "
 _users = itertools.count(1)
+
+
+@contextmanager
+def _dovecot_is_missing() -> Iterator[None]:
+    """Skip what needs a Dovecot that cannot be had; in continuous integration that is a failure."""
+    try:
+        yield
+    except Unavailable as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs Dovecot: {missing}")
+        pytest.skip(f"{NO_DOVECOT}{missing}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Fixtures may start a Dovecot."""
+    with _dovecot_is_missing():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Tests may start one themselves."""
+    with _dovecot_is_missing():
+        yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Let the last line of all say what was not tested for want of Dovecot."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return
+    skipped = [str(report.longrepr[2]) for report in reporter.stats.get("skipped", ())]
+    reasons = [why.partition(NO_DOVECOT)[2] for why in skipped if NO_DOVECOT in why]
+    if reasons:
+        reporter.write_line(f"{len(reasons)} tests were skipped for want of Dovecot: {reasons[0]}")
 
 
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[Dovecot]:
     """A Dovecot for this worker; each test uses a user name of its own."""
-    try:
-        server = Dovecot()
-    except Unavailable as missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI needs Dovecot: {missing}")
-        pytest.skip(f"no Dovecot: {missing}")
+    server = Dovecot()
     yield server
     server.stop()
 

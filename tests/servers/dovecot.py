@@ -126,10 +126,10 @@ def binary() -> str:
     """
     found = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not found:
-        raise Unavailable("Dovecot is not installed (Debian: dovecot-imapd dovecot-pop3d)")
+        raise Unavailable("it is not installed (Debian: dovecot-imapd dovecot-pop3d)")
     version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()
     if not version.startswith("2.3."):
-        raise Unavailable(f"Dovecot {version}: the test configuration is for 2.3")
+        raise Unavailable(f"this is Dovecot {version}, the configuration of the tests is for 2.3")
     return found
 
 
