@@ -23,7 +23,7 @@ from mailmove.errors import Interrupted
 
 FIND = "find fattura --only-here --limit 3"
 
-# What is shown, in order: a word to the reader, then a command as a user types it. ``{id}`` is the first that FIND finds.
+# What is shown, in order: a word to the reader, then a command as a user types it; ``{id}`` is what FIND finds first.
 STEPS: tuple[tuple[str, str], ...] = (
     ("How full is the mailbox, and of what?", "mailmove audit"),
     ("Bring every message home. This changes nothing on the server:", "mailmove export"),
