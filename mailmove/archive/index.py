@@ -128,6 +128,15 @@ class Deletion(NamedTuple):
         return cls(first, second)
 
 
+class Body(NamedTuple):
+    """The octets of an archived message; not ``current``: its UID stands for another message by now."""
+
+    uid: int
+    current: bool
+    octets: int
+    sha256: bytes
+
+
 class Index:
     """The index of one archive."""
 
@@ -263,6 +272,13 @@ class Index:
                 (self._folder(wire, uidvalidity),),
             )
             return {row[0]: self._stored(wire, uidvalidity, *row) for row in rows if uids is None or row[0] in uids}
+
+    def bodies(self, wire: bytes, uidvalidity: int) -> Iterator[Body]:
+        """The body of every message of a folder, superseded ones included."""
+        rows = self._db.execute(
+            "SELECT uid, current, octets, sha256 FROM message WHERE folder = ?", (self._folder(wire, uidvalidity),)
+        )
+        yield from map(Body._make, rows)
 
     def headers(self, stored: Stored) -> Headers:
         """The header fields of a message, as they were when it was archived."""

@@ -143,7 +143,7 @@ class _Files:
         self._absent: list[Stored] = []
         self._unrecorded: list[tuple[FolderDir, Base, str]] = []
         self._read: dict[Inode, Digest] = {}
-        self.bad: set[Stored] = set()
+        self.bad: set[tuple[Key, bytes]] = set()
 
     def run(self) -> Generator[Progress, None, None]:
         """Every folder, then what is not in its place, then what should not be there."""
@@ -193,9 +193,10 @@ class _Files:
             if path is None:
                 self._problem(stored, MISSING)
                 continue
-            home = self._archive.manifest.find(stored.id.folder, stored.id.uidvalidity)
+            key = stored.id.folder, stored.id.uidvalidity
+            home = self._archive.manifest.find(*key)
             if home is None or not path.startswith(f"{home.path}/cur/"):
-                self._result.moved.append(Moved(_shown(self._archive, stored), stored.id.uid, path))
+                self._result.moved.append(Moved(_shown(self._archive, key), stored.id.uid, path))
 
     def _judge_unrecorded(self, moved: Collection[str]) -> None:
         for folder, base, name in self._unrecorded:
@@ -211,11 +212,11 @@ class _Files:
             (self._result.unrecorded if whole else self._result.damaged).append(path)
 
     def _problem(self, stored: Stored, why: str) -> None:
-        self.bad.add(stored)
         key = stored.id.folder, stored.id.uidvalidity
+        self.bad.add((key, stored.sha256))
         self._result.problems.append(
             Problem(
-                folder=_shown(self._archive, stored),
+                folder=_shown(self._archive, key),
                 uid=stored.id.uid,
                 missing=why == MISSING,
                 why="" if why in (MISSING, ALTERED) else why,
@@ -261,20 +262,21 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
     return held
 
 
-def _only_here(archive: Archive, held: Held, bad: Collection[Stored]) -> Iterator[Some]:
+def _only_here(archive: Archive, held: Held, bad: Collection[tuple[Key, bytes]]) -> Iterator[Some]:
     """Messages whose octets the server holds nowhere: not under their UID, and not as another message's."""
     on_server: set[bytes] = set()
     for key, uids in held.items():
-        on_server.update(stored.sha256 for stored in archive.index.current(*key, uids).values())
+        on_server.update(body.sha256 for body in archive.index.bodies(*key) if body.current and body.uid in uids)
     for key in held:
         alone = [
-            stored for stored in archive.index.stored(*key) if stored.sha256 not in on_server and stored not in bad
+            body
+            for body in archive.index.bodies(*key)
+            if body.sha256 not in on_server and (key, body.sha256) not in bad
         ]
         if alone:
-            numbers = tuple(sorted(stored.id.uid for stored in alone))
-            yield Some(_shown(archive, alone[0]), numbers, sum(stored.base.octets for stored in alone))
+            yield Some(_shown(archive, key), tuple(sorted(body.uid for body in alone)), sum(b.octets for b in alone))
 
 
-def _shown(archive: Archive, stored: Stored) -> str:
-    folder = archive.manifest.find(stored.id.folder, stored.id.uidvalidity)
-    return folder.shown if folder is not None else Folder(stored.id.folder).shown
+def _shown(archive: Archive, key: Key) -> str:
+    folder = archive.manifest.find(*key)
+    return folder.shown if folder is not None else Folder(key[0]).shown
