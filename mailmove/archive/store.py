@@ -8,7 +8,7 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple
 
@@ -178,6 +178,14 @@ class Archive:
                 manifest.save(wanted, self._place.meta)
             self.manifest = wanted
             self._finish_moves()
+
+    def rebind(self, login: str) -> None:
+        """From now on this is the archive of another login, durably."""
+        renamed = replace(self.manifest, login=login)
+        with durable.explained(f"writing {self._place.shown(manifest.NAME)}"):
+            manifest.save(renamed, self._place.meta)
+        self.manifest = renamed
+        self._memory.remember(login, self.path, renamed.uuid)
 
     def folder(self, wire: bytes, uidvalidity: int) -> FolderDir:
         """The directory of a folder that :meth:`prepare` has seen to."""

@@ -112,7 +112,7 @@ def add_account(
     """
     from mailmove.cli import adding
 
-    setup = options.setup(config, verbose=verbose, json=json, new=True)
+    setup = options.setup(config, verbose=verbose, json=json, tls=tls, ca_file=ca_file, archive=archive, new=True)
     wanted = adding.Wanted(
         name=name,
         host=host,
@@ -203,6 +203,29 @@ def remove_account(
         print(document("account remove", Exit.DONE, account=chosen.name, archive=chosen.archive))
     else:
         print(f"{shown} is removed.{secret} Its archive stays in {words.path(chosen.archive)}.")
+
+
+@app.command("rebind")
+def rebind_account(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    host: Annotated[str | None, typer.Option("--host", help="What the server is called now.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port now.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="What the login is called now.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask once it is proven.")] = False,
+    config: options.ConfigFile = None,
+    ca_file: options.CaFile = None,
+    json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Let an archive follow its mailbox to another host or login, once both prove to be the same.
+
+    Compared are every folder's UIDVALIDITY, the UID, size and arrival of every message, and the octets of samples.
+    Nothing changes on the server.
+    """
+    from mailmove.cli import rebinding
+
+    setup = options.setup(config, verbose=verbose, json=json, ca_file=ca_file)
+    raise typer.Exit(rebinding.rebind(setup, account, host=host, port=port, user=user, yes=yes))
 
 
 def _tell(command: str, setup: options.Setup, login: LoginTest, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,31 @@ def nothing(program: Program) -> bool:
     return not left
 
 
+def lived_in(mailbox: Mailbox) -> None:
+    """Seven old messages and three new ones."""
+    mailbox.fill(map(message, range(7)), arrival=datetime(2020, 1, 1, tzinfo=UTC))
+    mailbox.fill(map(message, range(7, 10)))
+
+
+def first_day(mailbox: Mailbox, at_terminal: Callable[..., Terminal]) -> None:
+    """What the first page of the README says to do next, without any option but the age."""
+    audit = at_terminal("audit")
+    assert audit.finish() == 0, audit.shown
+    assert "mailmove prune --older-than 30d" in audit.shown
+    export = at_terminal("export")
+    assert export.finish() == 0, export.shown
+    assert "All 10 messages" in export.shown
+    prune = at_terminal("prune", "--older-than", "30d")
+    prune.expect("Type 7 to delete")
+    prune.type("7\n")
+    assert prune.finish() == 0, prune.shown
+    assert len(mailbox.uids()) == 3
+
+
 def test_an_address_and_a_password_are_enough(
     mailbox: Mailbox, fresh: Program, told: tuple[str, ...], at_terminal: Callable[..., Terminal], dovecot: Dovecot
 ) -> None:
-    mailbox.fill(map(message, range(7)))
+    lived_in(mailbox)
     address = f"{mailbox.user}@rossi.example"
     terminal = at_terminal("account", "add", *told)
     terminal.expect("E-mail address: ")
@@ -89,16 +111,14 @@ def test_an_address_and_a_password_are_enough(
     terminal.type("pw\n")
     assert terminal.finish() == 0, terminal.shown
     assert f"Found by the autoconfig at localhost: localhost:{dovecot.imaps} (TLS)" in terminal.shown
-    assert "folders   " in terminal.shown and "7 messages" in terminal.shown
+    assert "folders   " in terminal.shown and "10 messages" in terminal.shown
     assert "quota     " in terminal.shown and "of 1.00 GB" in terminal.shown
     assert f"Next: mailmove audit {address}" in terminal.shown
     assert ": pw" not in terminal.shown, "a password is typed without echo"
     assert list(json.loads((fresh.home / "keyring.json").read_text()).values()) == ["pw"]
     assert stat.S_IMODE(config(fresh).stat().st_mode) == 0o600
     assert "pw" not in config(fresh).read_text()
-    done = fresh("export")
-    assert done.code == 0, done.err
-    assert "All 7 messages" in done.out
+    first_day(mailbox, at_terminal)
 
 
 def test_a_script_says_everything_on_the_command_line(
@@ -283,23 +303,60 @@ class TestBadInput:
         assert (fresh.home / "keyring.json").read_text() == "{}"
 
 
-def test_an_account_that_signs_in_with_microsoft(
-    signed_up: Mailbox, issuer: Issuer, web: Web, fresh: Program, at_terminal: Callable[..., Terminal]
+def test_a_browser_and_a_code_are_enough(
+    believer: Dovecot,
+    signed_up: Mailbox,
+    issuer: Issuer,
+    web: Web,
+    fresh: Program,
+    at_terminal: Callable[..., Terminal],
+    tmp_path: Path,
 ) -> None:
-    signed_up.fill(map(message, range(5)))
+    """The same by OAuth 2: nothing is configured but the user's own registration."""
+    lived_in(signed_up)
+    trusted = tmp_path / "ca.pem"
+    trusted.write_text(Path(web.ca).read_text() + Path(believer.ca).read_text())
+    web.answers[PLACE] = autoconfig(believer.imaps, way="OAuth2")
     fresh.env["REQUESTS_CA_BUNDLE"] = web.ca
     fresh.configure(f'[oauth.microsoft]\nclient_id = "{CLIENT}"\nauthority = "{issuer.authority}"\n')
     issuer.approved = False
-    arguments = ("--host", signed_up.host, "--port", signed_up.port, "--tls", "none", "--user", signed_up.user)
-    terminal = at_terminal("account", "add", "me@rossi.example", *arguments, "--oauth", "microsoft")
+    arguments = ("--autoconfig", f"{web.url}{PLACE}", "--ca-file", trusted, "--oauth", "microsoft")
+    terminal = at_terminal("account", "add", f"{issuer.user}@rossi.example", *arguments)
+    terminal.expect("[y/N] ")
+    terminal.type("y\n")
     terminal.expect("type the code ABCD-1234")
     issuer.approved = True
     assert terminal.finish() == 0, terminal.shown
     assert set(json.loads((fresh.home / "keyring.json").read_text()).values()) == issuer.refresh_tokens
     assert not any(token in terminal.shown for token in (*issuer.refresh_tokens, *issuer.issued))
-    done = fresh("export")
-    assert done.code == 0, done.err
-    assert "All 5 messages" in done.out
+    first_day(signed_up, at_terminal)
+    assert "method=OAUTHBEARER, rip=127.0.0.1, lip=127.0.0.1" in believer.log()
+
+
+def test_a_client_id_is_asked_for_where_somebody_can_answer(
+    signed_up: Mailbox, issuer: Issuer, web: Web, fresh: Program, at_terminal: Callable[..., Terminal]
+) -> None:
+    arguments = ("--host", signed_up.host, "--port", signed_up.port, "--tls", "none", "--oauth", "google")
+    unattended = fresh("account", "add", "me@rossi.example", *arguments)
+    assert unattended.code == 2
+    assert "client_id in [oauth.google]" in unattended.err
+    terminal = at_terminal("account", "add", "me@rossi.example", *arguments)
+    terminal.expect("Your OAuth 2 client ID at Google")
+    terminal.type(f"{CLIENT}\n")
+    terminal.expect("Its client secret: ")
+    terminal.type("\x03")
+    assert terminal.finish() == 130
+    assert nothing(fresh)
+
+
+def test_settings_that_take_only_oauth_ask_whose(
+    fresh: Program, web: Web, told: tuple[str, ...], dovecot: Dovecot
+) -> None:
+    web.answers[PLACE] = autoconfig(dovecot.imaps, way="OAuth2")
+    done = fresh("account", "add", "me@rossi.example", *told, "--yes")
+    assert done.code == 2
+    assert "takes no passwords, but OAuth 2" in done.err
+    assert "--oauth google or --oauth microsoft" in done.err
 
 
 def test_a_sign_in_whose_token_the_server_refuses_leaves_nothing(

@@ -1,0 +1,83 @@
+"""``mailmove account rebind``: an archive follows its mailbox to another host or login, once that is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+
+from mailmove import config as configuration
+from mailmove import configedit
+from mailmove.archive.store import Archive
+from mailmove.cli.options import Place, Setup
+from mailmove.cli.running import Work, present, run
+from mailmove.config import Account
+from mailmove.errors import Exit, LoginError, UsageError
+from mailmove.jobs.progress import Progress
+from mailmove.jobs.rebind import Rebind, bind, compare
+from mailmove.report import rebind as report
+from mailmove.safe import visible
+from mailmove.vault import Keyring
+
+
+def rebind(setup: Setup, name: str, *, host: str | None, port: int | None, user: str | None, yes: bool) -> Exit:
+    """Compare, ask, bind the archive, then write what is new to the configuration.
+
+    :raises UsageError: when the archive is this login's already.
+    """
+    account = setup.config.find(name)
+    known = account.endpoint
+    endpoint = replace(known, host=host or known.host, port=port or known.port, user=user or known.user)
+    account = replace(account, endpoint=configuration.secured(endpoint, None, setup.ca_file))
+    with Archive.open(account.archive, setup.memory, writable=False) as archive:
+        old = archive.manifest.login
+    if old == endpoint.login:
+        raise UsageError(
+            f"the archive of {visible(account.name)} is that of {visible(old)} already",
+            "Say what is new: --host, --port or --user; or correct it in the configuration first.",
+        )
+    lent = _lend(account, old)
+
+    def start(work: Work) -> Generator[Progress, None, Rebind]:
+        with Archive.open(account.archive, setup.memory, writable=True) as archive, work.session() as session:
+            result = yield from compare(work.name, session, archive)
+            if result.proven and (yes or (setup.interactive and _confirmed(work, result))):
+                bind(result, archive)
+            return result
+
+    outcomes = run(setup, [Place(account.name, account.archive, account)], start)
+    done = not any(outcome.exit for outcome in outcomes)
+    if lent is not None:
+        (Keyring(old) if done else lent).forget()
+    exit_code = present("account rebind", setup, outcomes, report)
+    if done:
+        _write(setup, account)
+    return exit_code
+
+
+def _confirmed(work: Work, result: Rebind) -> bool:
+    answer = work.ask([*report.proof(result)], "Take it as the same mailbox? [y/N] ")
+    return (answer or "").strip().lower() in {"y", "yes"}
+
+
+def _lend(account: Account, old: str) -> Keyring | None:
+    """Give the new login the password that the keyring has for the old one, until it is clear whose it is."""
+    if account.password_command or account.token_command or account.secret_file:
+        return None
+    new = Keyring(account.endpoint.login)
+    try:
+        secret = Keyring(old).read()
+        if secret is None or new.read() is not None:
+            return None
+        new.write(secret)
+    except LoginError:
+        return None  # then the password comes from elsewhere, or the login says that there is none
+    return new
+
+
+def _write(setup: Setup, account: Account) -> None:
+    """Say in the configuration what is new."""
+    known = setup.config.find(account.name).endpoint
+    new = account.endpoint
+    changed = {key: getattr(new, key) for key in ("host", "port", "user") if getattr(new, key) != getattr(known, key)}
+    if changed:
+        configedit.change(setup.config.path, account.name, changed)
