@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,69 @@ if TYPE_CHECKING:
     from mailmove.jobs.login_test import LoginTest
 
 app = typer.Typer(help="Add, list, test and remove accounts.", no_args_is_help=True)
+
+
+@app.command("add")
+def add_account(
+    address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The e-mail address.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Call the account this; else by its address.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="The IMAP server; else it is looked for.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port.")] = None,
+    user: Annotated[str | None, typer.Option("--user", help="The login, where it is not the address.")] = None,
+    tls: options.Tls = None,
+    ca_file: options.CaFile = None,
+    autoconfig: Annotated[
+        str | None,
+        typer.Option(
+            "--autoconfig", metavar="URL", help="Take the settings from here; {domain} and {address} are filled in."
+        ),
+    ] = None,
+    archive: options.ArchiveDir = None,
+    oauth: Annotated[
+        str | None, typer.Option("--oauth", metavar="ISSUER", help="Sign in with google or microsoft; or no.")
+    ] = None,
+    password_command: Annotated[
+        str | None, typer.Option("--password-command", metavar="COMMAND", help="A program that tells the password.")
+    ] = None,
+    token_command: Annotated[
+        str | None, typer.Option("--token-command", metavar="COMMAND", help="A program that tells an access token.")
+    ] = None,
+    secret_file: Annotated[
+        str | None, typer.Option("--secret-file", metavar="FILE", help="Keep the secret here, not in the keyring.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept a server that a secure source names.")] = False,
+    config: options.ConfigFile = None,
+    json: options.AsJson = False,
+    verbose: options.Verbose = 0,
+) -> None:
+    """Add an account: find its server, log in, write it down.
+
+    The account goes into the configuration, its password or sign-in into the keyring. The password is asked for, or
+    taken from MAILMOVE_PASSWORD; never from the command line.
+    """
+    from mailmove.cli import adding
+    from mailmove.report import words
+
+    setup = options.setup(config, verbose=verbose, json=json, tls=tls, ca_file=ca_file, archive=archive, new=True)
+    wanted = adding.Wanted(
+        name=name,
+        host=host,
+        port=port,
+        user=user,
+        tls=tls,
+        ca_file=ca_file,
+        autoconfig=autoconfig,
+        archive=archive,
+        oauth=oauth,
+        password_command=password_command,
+        token_command=token_command,
+        secret_file=secret_file,
+        yes=yes,
+    )
+    added = adding.add(setup, address, wanted)
+    _tell(
+        "account add", setup, added.login, f"The account is in {words.path(added.config)}, its secret in {added.kept}."
+    )
 
 
 @app.command("list")
@@ -73,65 +137,6 @@ def test_accounts(
     raise typer.Exit(present("account test", setup, run(setup, setup.select(accounts), start), report))
 
 
-@app.command("add")
-def add_account(
-    address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The e-mail address.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Call the account this; else by its address.")] = None,
-    host: Annotated[str | None, typer.Option("--host", help="The IMAP server; else it is looked for.")] = None,
-    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port.")] = None,
-    user: Annotated[str | None, typer.Option("--user", help="The login, where it is not the address.")] = None,
-    tls: options.Tls = None,
-    ca_file: options.CaFile = None,
-    autoconfig: Annotated[
-        str | None,
-        typer.Option(
-            "--autoconfig", metavar="URL", help="Take the settings from here; {domain} and {address} are filled in."
-        ),
-    ] = None,
-    archive: options.ArchiveDir = None,
-    oauth: Annotated[
-        str | None, typer.Option("--oauth", metavar="ISSUER", help="Sign in with google or microsoft; or no.")
-    ] = None,
-    password_command: Annotated[
-        str | None, typer.Option("--password-command", metavar="COMMAND", help="A program that tells the password.")
-    ] = None,
-    token_command: Annotated[
-        str | None, typer.Option("--token-command", metavar="COMMAND", help="A program that tells an access token.")
-    ] = None,
-    secret_file: Annotated[
-        str | None, typer.Option("--secret-file", metavar="FILE", help="Keep the secret here, not in the keyring.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Accept a server that a secure source names.")] = False,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
-    verbose: options.Verbose = 0,
-) -> None:
-    """Find the server of an address, log in, and write the account to the configuration.
-
-    The password is asked for, or taken from MAILMOVE_PASSWORD; never from the command line.
-    """
-    from mailmove.cli import adding
-
-    setup = options.setup(config, verbose=verbose, json=json, tls=tls, ca_file=ca_file, archive=archive, new=True)
-    wanted = adding.Wanted(
-        name=name,
-        host=host,
-        port=port,
-        user=user,
-        tls=tls,
-        ca_file=ca_file,
-        autoconfig=autoconfig,
-        archive=archive,
-        oauth=oauth,
-        password_command=password_command,
-        token_command=token_command,
-        secret_file=secret_file,
-        yes=yes,
-    )
-    added = adding.add(setup, address, wanted)
-    _tell("account add", setup, added.login, f"The account is in {added.config}, its secret in {added.kept}.")
-
-
 @app.command("password")
 def change_password(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
@@ -139,7 +144,10 @@ def change_password(
     json: options.AsJson = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Ask for a new password, or sign in again; log in with it and keep it where the old one was."""
+    """Give an account a new password, or sign in again.
+
+    It is tried, then kept where the old one was.
+    """
     from mailmove import configedit
     from mailmove.cli import signing_in
 
@@ -161,7 +169,10 @@ def show_account(
     config: options.ConfigFile = None,
     json: options.AsJson = False,
 ) -> None:
-    """Show an account's settings and what its provider wants. No server is asked, no secret shown."""
+    """Show an account's settings and what its provider wants.
+
+    No server is asked, no secret shown.
+    """
     from mailmove.report import account as report
     from mailmove.report.json import document
 
@@ -180,7 +191,10 @@ def remove_account(
     config: options.ConfigFile = None,
     json: options.AsJson = False,
 ) -> None:
-    """Remove an account from the configuration and forget its secret. Its archive stays, and so does its mailbox."""
+    """Remove an account and its secret; its archive stays.
+
+    Nothing changes on the server.
+    """
     from mailmove import configedit, vault
     from mailmove.cli import terminal
     from mailmove.report import words
@@ -202,7 +216,8 @@ def remove_account(
     if json:
         print(document("account remove", Exit.DONE, account=chosen.name, archive=chosen.archive))
     else:
-        print(f"{shown} is removed.{secret} Its archive stays in {words.path(chosen.archive)}.")
+        stays = f" Its archive stays in {words.path(chosen.archive)}." if os.path.isdir(chosen.archive) else ""
+        print(f"{shown} is removed.{secret}{stays}")
 
 
 @app.command("rebind")
@@ -217,9 +232,10 @@ def rebind_account(
     json: options.AsJson = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Let an archive follow its mailbox to another host or login, once both prove to be the same.
+    """Let an archive follow its mailbox to another host.
 
-    Compared are every folder's UIDVALIDITY, the UID, size and arrival of every message, and the octets of samples.
+    Only once both prove to be the same, as when the provider renamed its server or the login. Compared are every
+    folder's UIDVALIDITY, the UID, size and arrival of every message, and the octets of samples.
     Nothing changes on the server.
     """
     from mailmove.cli import rebinding

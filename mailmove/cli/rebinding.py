@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from mailmove import config as configuration
 from mailmove import configedit
-from mailmove.archive.store import Archive
+from mailmove.archive.store import Archive, exists
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import Work, present, run
 from mailmove.config import Account
-from mailmove.errors import Exit, LoginError, UsageError
+from mailmove.errors import ArchiveError, Exit, LoginError, UsageError
 from mailmove.jobs.progress import Progress
 from mailmove.jobs.rebind import Rebind, bind, compare
 from mailmove.report import rebind as report
+from mailmove.report import words
 from mailmove.safe import visible
 from mailmove.vault import Keyring
 
@@ -23,11 +24,14 @@ def rebind(setup: Setup, name: str, *, host: str | None, port: int | None, user:
     """Compare, ask, bind the archive, then write what is new to the configuration.
 
     :raises UsageError: when the archive is this login's already.
+    :raises ArchiveError: when there is none.
     """
     account = setup.config.find(name)
     known = account.endpoint
     endpoint = replace(known, host=host or known.host, port=port or known.port, user=user or known.user)
     account = replace(account, endpoint=configuration.secured(endpoint, None, setup.ca_file))
+    if not exists(account.archive):
+        raise ArchiveError(f"{visible(account.name)} has no archive at {words.path(account.archive)}")
     with Archive.open(account.archive, setup.memory, writable=False) as archive:
         old = archive.manifest.login
     if old == endpoint.login:

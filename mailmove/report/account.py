@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ def text(account: Account) -> Iterator[str]:
     provider = providers.of_login(endpoint.host, endpoint.user)
     if provider is not None:
         yield f"  provider  {provider.name}, {provider.source}"
-        yield f"            {provider.needs}"
+        yield textwrap.indent(textwrap.fill(provider.needs, 86, break_long_words=False), " " * 12)
     yield f"Next: mailmove account test {shlex.quote(visible(account.name))}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import imaplib
 import ipaddress
 import logging
@@ -238,7 +239,7 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint, hint: str = _WRONG
     except imapclient.exceptions.IMAPClientAbortError:
         raise
     except (imapclient.exceptions.LoginError, imaplib.IMAP4.error) as error:
-        answer = re.sub(r"^[\w ]+ failed: ", "", str(error))
+        answer = _answer(error)
         busy = refusal.busy(answer)
         if busy:
             raise busy from None
@@ -246,6 +247,16 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint, hint: str = _WRONG
             f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(answer)}",
             hint,
         ) from None
+
+
+def _answer(error: Exception) -> str:
+    """The server's words; imaplib hands some of them over as octets, of which imapclient keeps the Python notation."""
+    text = re.sub(r"^[\w ]+ failed: ", "", str(error))
+    try:
+        octets = ast.literal_eval(text) if text[:2] in ("b'", 'b"') else None
+    except (SyntaxError, ValueError):
+        octets = None
+    return octets.decode("utf-8", "replace") if isinstance(octets, bytes) else text
 
 
 def _explain(error: Exception, where: str) -> MailmoveError:

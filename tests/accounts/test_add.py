@@ -387,7 +387,7 @@ def test_a_failing_login_is_explained_in_the_provider_s_terms(
     mailmove.configure(table)
     done = mailmove("account", "test")
     assert done.code == 5
-    assert "Application-specific password required" in done.err
+    assert "refused the login of bob@gmail.com: [ALERT] Application-specific password required" in done.err
     assert "https://myaccount.google.com/apppasswords" in done.err
     assert "mailmove account password bob@gmail.com" in done.err
 

@@ -59,6 +59,21 @@ REFUSALS = [
 ]
 
 
+def test_a_login_that_is_refused_for_now_is_not_a_wrong_password(
+    scripted: Callable[..., Scripted], mailmove: Program
+) -> None:
+    """RFC 5530 3: UNAVAILABLE is temporary, whatever the text beside it."""
+    server = scripted("""
+        LOGIN
+            {tag} NO [UNAVAILABLE] the user database rests
+        """)
+    table = Mailbox("scripted", server.host, server.port, "one").table("one", "retry_waits = []")
+    mailmove.configure(table)
+    done = mailmove("account", "test")
+    assert done.code == 6
+    assert "the server is busy: [UNAVAILABLE] the user database rests" in done.err
+
+
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_accounts_exported_at_the_same_time_take_turns_when_the_server_wants_that(
     scripted: Callable[..., Scripted], mailmove: Program, tmp_path: Path, refusal: str
