@@ -1,0 +1,265 @@
+"""No order of events may lose a message: a machine that looks for one, with a server and an archive that can be harmed.
+
+Whatever happens between and during runs, every message is on the server or intact in the archive, unless somebody else
+deleted or damaged its last copy. No two messages have the same size: a server that gives a UID to another message of
+the same size and the same second of arrival breaks what a UID is, and nobody can notice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from mailmove.errors import MailmoveError
+from mailmove.jobs.prune_results import PruneResult
+from mailmove.plan.policy import Asked, Keep, Policy
+from mailmove.units import parse_age
+from tests.kit import message
+from tests.pruning import Pruner
+from tests.servers.model import Box, Command, Mail
+from tests.servers.scripted import Conversation, Scripted
+
+FOLDERS = ("INBOX", "Work", "Trash")
+UNUSABLE = [b"NIL", b'"01-Jan-1970 00:00:01 +0000"']
+AGES = (0, 1, 29, 31, 200, 3000)  # days
+
+
+class Cutting(Scripted):
+    """A server that hangs up at a command, before or after it was carried out, as often as told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cuts: list[tuple[int, bool]] = []
+        self._met = 0
+
+    def arm(self, cuts: list[tuple[int, bool]]) -> None:
+        self.cuts, self._met = list(cuts), 0
+
+    def rule(self, command: Command) -> Any:
+        self._met += 1
+        if self.cuts and self._met == self.cuts[0][0]:
+            _, answered = self.cuts.pop(0)
+            self._met = 0
+            self.on(command.name, lambda talk, sent: self._cut(talk, sent, answered), nth=1)
+        found = super().rule(command)
+        self._rules = [known for known in self._rules if known is not found]
+        return found
+
+    def _cut(self, talk: Conversation, command: Command, answered: bool) -> None:
+        if answered and command.name != "GREETING":
+            for _ in self.store.answer(talk.state, command):
+                pass
+        talk.hangup()
+
+
+class Mailbox(RuleBasedStateMachine):
+    """One account, its archive, and everything that can happen to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = Cutting()
+        self.home = Path(tempfile.mkdtemp(prefix="mailmove-machine-"))
+        self.pruner = Pruner(self.server.port, "user", self.home, waits=(0.0,))
+        self.number = 0
+        self.owed: dict[bytes, str] = {}
+        """Every message that must be somewhere, and its SHA-256."""
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        for name in FOLDERS:
+            self.server.store.add(name)
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.home)
+        self.server.stop()
+
+    @initialize(count=st.integers(0, 6))
+    def some_mail(self, count: int) -> None:
+        for _ in range(count):
+            self.deliver("INBOX", 200, frozenset())
+
+    # What other people do
+
+    @rule(
+        name=st.sampled_from(FOLDERS),
+        days=st.sampled_from(AGES),
+        flags=st.frozensets(st.sampled_from(["\\Seen", "\\Flagged", "\\Deleted", "\\Draft"]), max_size=2),
+    )
+    def deliver(self, name: str, days: int, flags: frozenset[str]) -> None:
+        self.number += 1
+        body = message(self.number, size=200 + 70 * self.number)
+        self.server.store.add(name, body, arrival=self.now - timedelta(days=days), flags=flags)
+        self.owed[body] = hashlib.sha256(body).hexdigest()
+
+    @rule(data=st.data())
+    def deliver_without_a_date(self, data: st.DataObject) -> None:
+        self.deliver("INBOX", 3000, frozenset())
+        self.server.store["INBOX"].mails[-1].arrival = data.draw(st.sampled_from(UNUSABLE))
+
+    @rule(data=st.data())
+    def expunge_elsewhere(self, data: st.DataObject) -> None:
+        if picked := self._pick(data):
+            box, mail = picked
+            box.mails.remove(mail)
+            self._forgive({mail.body})
+
+    @rule(data=st.data(), flag=st.sampled_from(["\\Flagged", "\\Seen", "\\Deleted"]), on=st.booleans())
+    def flag(self, data: st.DataObject, flag: str, on: bool) -> None:
+        if picked := self._pick(data):
+            picked[1].flags = picked[1].flags | {flag} if on else picked[1].flags - {flag}
+
+    @rule(name=st.sampled_from(FOLDERS))
+    def renumber(self, name: str) -> None:
+        """Another UIDVALIDITY, and other UIDs."""
+        box = self.server.store[name]
+        box.uidvalidity += 1
+        for uid, mail in enumerate(box.mails, 1):
+            mail.uid = uid
+        box.uidnext = len(box.mails) + 1
+
+    @rule(name=st.sampled_from(FOLDERS))
+    def shift(self, name: str) -> None:
+        """Other messages under the same UIDs, and the UIDVALIDITY of before."""
+        box = self.server.store[name]
+        if len(box.mails) > 1:
+            uids = box.uids
+            box.mails = box.mails[1:] + box.mails[:1]
+            for uid, mail in zip(uids, box.mails, strict=True):
+                mail.uid = uid
+
+    @precondition(lambda self: self._files())
+    @rule(data=st.data(), how=st.sampled_from(["altered", "cut", "emptied", "removed"]))
+    def harm_the_archive(self, data: st.DataObject, how: str) -> None:
+        file = data.draw(st.sampled_from(sorted(self._files())))
+        body = file.read_bytes()
+        if how == "removed":
+            file.unlink()
+        else:
+            file.chmod(0o600)
+            file.write_bytes({"altered": b"X" + body[1:], "cut": body[:-1], "emptied": b""}[how])
+        self._forgive({body})
+
+    @rule()
+    def lose_the_index(self) -> None:
+        shutil.rmtree(self.home / "state" / "index", ignore_errors=True)
+
+    @rule(days=st.sampled_from([-40, -1, 1, 70, 4000]))
+    def set_the_clock(self, days: int) -> None:
+        self.now += timedelta(days=days)
+
+    # What the owner does
+
+    cuts = st.lists(st.tuples(st.integers(1, 25), st.booleans()), max_size=3)
+
+    @rule(cuts=cuts)
+    def export(self, cuts: list[tuple[int, bool]]) -> None:
+        self.server.arm(cuts)
+        try:
+            self.pruner.export()
+        except MailmoveError:
+            pass
+        self.server.arm([])
+
+    @rule(
+        cuts=cuts,
+        age=st.sampled_from(["1d", "30d", "2y"]),
+        keep=st.frozensets(st.sampled_from(Keep)),
+        unattended=st.booleans(),
+        data=st.data(),
+        meanwhile=st.sampled_from([None, "flag", "expunge_elsewhere", "renumber", "shift", "deliver"]),
+    )
+    def prune(
+        self,
+        cuts: list[tuple[int, bool]],
+        age: str,
+        keep: frozenset[Keep],
+        unattended: bool,
+        data: st.DataObject,
+        meanwhile: str | None,
+    ) -> None:
+        def happen(_: object) -> None:
+            match meanwhile:
+                case "flag":
+                    self.flag(data, "\\Flagged", True)
+                    before.update(self._flags())
+                case "expunge_elsewhere":
+                    self.expunge_elsewhere(data)
+                    for body in before.keys() - self._flags().keys():
+                        del before[body]
+                case "renumber" | "shift":
+                    getattr(self, meanwhile)("INBOX")
+                case "deliver":
+                    self.deliver("INBOX", 3000, frozenset())
+
+        before = self._flags()
+        asked = Asked(age=parse_age(age))
+        self.server.arm(cuts)
+        try:
+            result = self.pruner(asked, Policy(keep=keep), now=self.now, unattended=unattended, between=happen)
+        except MailmoveError:
+            result = None
+        self.server.arm([])
+        for body in before.keys() - self._flags().keys():
+            kept = {Keep.FLAGGED: "\\Flagged", Keep.DRAFTS: "\\Draft"}
+            assert not any(kept.get(one) in before[body] for one in keep), "it was to be kept"
+        if result is not None and not cuts:
+            self._reported(result)
+
+    def _reported(self, result: PruneResult) -> None:
+        """What is said to be gone is gone, and what is said to be left is there."""
+        for wire, outcome in result.outcomes.items():
+            there = set(self.server.store.folders[wire].uids)
+            assert not outcome.gone & there
+            assert not outcome.vanished & there
+            if not outcome.problem:
+                assert outcome.left.keys() <= there
+
+    # What must hold
+
+    @invariant()
+    def every_message_is_somewhere(self) -> None:
+        there = {mail.body for box in self.server.store.folders.values() for mail in box.mails}
+        missing = {body: digest for body, digest in self.owed.items() if body not in there}
+        if missing:
+            intact = {hashlib.sha256(file.read_bytes()).hexdigest() for file in self._files()}
+            lost = [body for body, digest in missing.items() if digest not in intact]
+            assert not lost, f"{len(lost)} messages are neither on the server nor in the archive"
+
+    @invariant()
+    def nothing_but_uid_expunge_ever_deletes(self) -> None:
+        names = {command.name for command in self.server.commands}
+        assert not names & {"EXPUNGE", "CLOSE", "MOVE", "UID MOVE", "DELETE", "RENAME", "STORE"}
+
+    def _flags(self) -> dict[bytes, set[str]]:
+        return {mail.body: set(mail.flags) for box in self.server.store.folders.values() for mail in box.mails}
+
+    def _pick(self, data: st.DataObject) -> tuple[Box, Mail] | None:
+        there = [(box, mail) for box in self.server.store.folders.values() for mail in box.mails]
+        return data.draw(st.sampled_from(there)) if there else None
+
+    def _files(self) -> list[Path]:
+        return [file for file in self.pruner.archive.glob("**/cur/*") if ",H=" in file.name]
+
+    def _forgive(self, bodies: set[bytes]) -> None:
+        """Somebody else took a copy away; if it was the last one, nobody owes the message any more."""
+        there = {mail.body for box in self.server.store.folders.values() for mail in box.mails}
+        intact = {hashlib.sha256(file.read_bytes()).hexdigest() for file in self._files()}
+        for body in bodies - there:
+            if self.owed.get(body) not in intact:
+                self.owed.pop(body, None)
+
+
+TestMailbox = Mailbox.TestCase
+TestMailbox.settings = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[phase for phase in Phase if phase is not Phase.shrink],
+)
