@@ -157,10 +157,10 @@ def change_password(
         if getattr(chosen, key):
             raise UsageError(f"{visible(chosen.name)} has a {key}, which tells its secret", "Change it there.")
     login, secret = signing_in.obtain(chosen)
-    place, file = signing_in.keep(chosen, secret, setup.config.path)
-    if file:
-        configedit.change(setup.config.path, chosen.name, {"secret_file": file})
-    _tell("account password", setup, login, f"Its secret is in {place.place if place else ''}.")
+    kept = signing_in.keep(chosen, secret, setup.config.path)
+    if kept.file:
+        configedit.change(setup.config.path, chosen.name, {"secret_file": kept.file})
+    _tell("account password", setup, login, f"Its secret is in {kept.place}.")
 
 
 @app.command("show")

@@ -10,7 +10,7 @@ from mailmove import config as configuration
 from mailmove import configedit
 from mailmove.cli import signing_in, terminal
 from mailmove.cli.options import Setup
-from mailmove.config import Account, OAuthClient
+from mailmove.config import OAuthClient
 from mailmove.discovery import address as addresses
 from mailmove.discovery import providers
 from mailmove.discovery.address import Address
@@ -45,7 +45,6 @@ class Wanted:
 class Added:
     """What came of it. ``kept`` says where the secret is."""
 
-    account: Account
     login: LoginTest
     kept: str
     config: str
@@ -74,23 +73,18 @@ def add(setup: Setup, text: str | None, wanted: Wanted) -> Added:
         terminal.say(found.provider.needs)
     account = configedit.add(path, name, values, client if new else None, write=False).find(name)
     result, secret = signing_in.obtain(account)
-    place, file = signing_in.keep(account, secret, path)
+    kept = signing_in.keep(account, secret, path)
     try:
-        configedit.add(path, name, {**values, "secret_file": file or wanted.secret_file}, client if new else None)
+        configedit.add(path, name, {**values, "secret_file": kept.file or wanted.secret_file}, client if new else None)
     except UsageError:
-        if place is not None:
-            place.forget()
+        kept.undo()
         raise
-    return Added(account, result, place.place if place else "the command's own", path)
+    return Added(result, kept.place, path)
 
 
 def _found(address: Address, wanted: Wanted) -> Found:
     """The server, confirmed."""
-    endpoint = Endpoint(wanted.host or "", 993, str(address))
-    if wanted.host:
-        found = Found(endpoint, "the command line", True, provider=providers.of_login(wanted.host, str(address)))
-    else:
-        found = _searched(address, wanted)
+    found = _named(wanted.host, address) if wanted.host else _searched(address, wanted)
     endpoint = replace(found.endpoint, user=wanted.user or found.endpoint.user)
     endpoint = configuration.secured(endpoint, wanted.tls, wanted.ca_file)
     if wanted.tls and not wanted.port:
@@ -110,9 +104,7 @@ def _searched(address: Address, wanted: Wanted) -> Found:
         host = _asked(
             "Host name of its IMAP server", "Name it: --host, and --port or --tls where they are not the usual."
         )
-        return Found(
-            Endpoint(host, 993, str(address)), "your word", True, provider=providers.of_login(host, str(address))
-        )
+        return _named(host, address)
     endpoint = found.endpoint
     how = "TLS" if endpoint.security is Security.TLS else "STARTTLS"
     server = f"{visible(endpoint.host)}:{endpoint.port} ({how}), user {visible(endpoint.user)}"
@@ -120,6 +112,13 @@ def _searched(address: Address, wanted: Wanted) -> Found:
     if found.foreign(address.domain):
         _confirmed(found, address, wanted)
     return found
+
+
+def _named(host: str, address: Address) -> Found:
+    """The server that the user names."""
+    provider = providers.of_login(host, str(address))
+    oauth = provider is not None and provider.host == host and provider.login == "oauth"
+    return Found(Endpoint(host, 993, str(address)), "your word", True, oauth, provider)
 
 
 def _confirmed(found: Found, address: Address, wanted: Wanted) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from mailmove import credentials, vault
 from mailmove.cancel import Cancel
@@ -27,17 +29,27 @@ def obtain(account: Account) -> tuple[LoginTest, str | None]:
     return _signed_in(account) if account.oauth else _logged_in(account)
 
 
-def keep(account: Account, secret: str | None, config: str) -> tuple[Vault | None, str | None]:
-    """Put the secret where it is to be, beside ``config`` if there is no usable keyring; tell the place, and that file.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a secret is now, in words; ``file``, when that is a file because there is no usable keyring."""
+
+    place: str
+    file: str | None = None
+    undo: Callable[[], None] = lambda: None
+    """Puts everything back as it was."""
+
+
+def keep(account: Account, secret: str | None, config: str) -> Kept:
+    """Put a secret where it is to be: in a file beside ``config`` where there is no usable keyring.
 
     :raises LoginError: when there is no place.
     :raises RefusedError: when the user does not want it there.
     """
     if secret is None:
-        return None, None
+        return Kept("the command's own")
     place = vault.of(account)
     try:
-        place.write(secret)
+        return _written(place, secret)
     except LoginError as error:
         if account.secret_file:
             raise
@@ -49,10 +61,16 @@ def keep(account: Account, secret: str | None, config: str) -> tuple[Vault | Non
         file = os.path.join(os.path.dirname(os.path.abspath(config)), "secrets", file_name(account.name))
         if not terminal.confirm(f"Keep it in {visible(file)} instead, a file that only you can read?"):
             raise RefusedError("nothing was saved", "Or give a program that tells it: --password-command") from None
-        place = File(file)
-        place.write(secret)
-        return place, file
-    return place, None
+        return replace(_written(File(file), secret), file=file)
+
+
+def _written(place: Vault, secret: str) -> Kept:
+    try:
+        before = place.read()
+    except LoginError:
+        before = None
+    place.write(secret)
+    return Kept(place.place, undo=place.forget if before is None else lambda: place.write(before))
 
 
 def _signed_in(account: Account) -> tuple[LoginTest, str | None]:
@@ -89,6 +107,11 @@ def _sign_in(account: Account) -> tuple[Secret, Vault]:
 
     assert account.oauth is not None
     grant = issuer(account.oauth).sign_in(account.oauth, account.endpoint.user, terminal.say)
+    if grant.refresh_token is None:
+        raise LoginError(
+            "the sign-in gave no refresh token: it would have to be repeated every hour",
+            "Does your registration allow offline access? The README tells how to make one.",
+        )
     held = Held(grant.refresh_token)
     return Tokens(account, held, grant), held
 

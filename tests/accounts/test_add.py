@@ -302,6 +302,26 @@ class TestBadInput:
         assert "config.toml" in done.err
         assert (fresh.home / "keyring.json").read_text() == "{}"
 
+    def test_and_what_the_keyring_had_before_comes_back(self, mailbox: Mailbox, fresh: Program) -> None:
+        fresh.env["PYTHON_KEYRING_BACKEND"] = "tests.servers.keyrings.Saboteur"
+        before = json.dumps({f"mailmove {mailbox.user}@localhost:{mailbox.port}": "old"})
+        (fresh.home / "keyring.json").write_text(before)
+        arguments = ("--host", mailbox.host, "--port", mailbox.port, "--tls", "none", "--user", mailbox.user)
+        assert fresh("account", "add", "me@rossi.example", *arguments, env={"MAILMOVE_PASSWORD": "pw"}).code == 2
+        assert (fresh.home / "keyring.json").read_text() == before
+
+    def test_a_sign_in_that_cannot_be_renewed(
+        self, signed_up: Mailbox, issuer: Issuer, web: Web, fresh: Program
+    ) -> None:
+        fresh.env["REQUESTS_CA_BUNDLE"] = web.ca
+        fresh.configure(f'[oauth.microsoft]\nclient_id = "{CLIENT}"\nauthority = "{issuer.authority}"\n')
+        once = {"access_token": issuer.access_token(), "token_type": "Bearer", "expires_in": 3600}
+        web.answers["/tenant/token"] = Answer(json.dumps(once).encode(), "application/json")
+        arguments = ("--host", signed_up.host, "--port", signed_up.port, "--tls", "none", "--user", signed_up.user)
+        done = fresh("account", "add", "me@rossi.example", *arguments, "--oauth", "microsoft")
+        assert done.code == 5
+        assert "gave no refresh token" in done.err
+
 
 def test_a_browser_and_a_code_are_enough(
     believer: Dovecot,

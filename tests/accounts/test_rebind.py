@@ -115,10 +115,9 @@ def emptied(dovecot: Dovecot, mailbox: Mailbox) -> Mailbox:
 
 
 def altered(dovecot: Dovecot, mailbox: Mailbox) -> Mailbox:
-    """The oldest message is another one of the same size now."""
-    file = min((dovecot.home(mailbox.user) / "Maildir" / "cur").iterdir())
-    text = file.read_bytes()
-    file.write_bytes(text.replace(b"Sender", b"Zender"))
+    """Every message is another one, of the same size."""
+    for file in (dovecot.home(mailbox.user) / "Maildir" / "cur").iterdir():
+        file.write_bytes(file.read_bytes().replace(b"Sender", b"Zender"))
     return mailbox
 
 

@@ -115,6 +115,12 @@ def test_a_changed_uidvalidity_costs_time_but_no_disk_and_no_message(
     assert counts(archive) == {"INBOX": 20, f"INBOX (UIDVALIDITY {old})": 20, "Sent Items": 5}
 
 
+def test_without_quota_the_audit_adds_up_what_is_there(exchange: Scripted, mailmove: Program, archive: Path) -> None:
+    told = mailmove("audit", "--json").json["accounts"][0]
+    announced = sum(mail.size or 0 for box in exchange.store.folders.values() for mail in box.mails)
+    assert told["octets"] == announced
+
+
 def test_without_quota_the_test_login_says_so(exchange: Scripted, mailmove: Program, archive: Path) -> None:
     done = mailmove("account", "test")
     assert done.code == 0

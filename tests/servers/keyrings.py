@@ -59,4 +59,4 @@ class Saboteur(InFile):
 
     def set_password(self, service: str, username: str, password: str) -> None:
         super().set_password(service, username, password)
-        (Path(os.environ["HOME"]) / ".config" / "mailmove" / "config.toml").mkdir(parents=True)
+        (Path(os.environ["HOME"]) / ".config" / "mailmove" / "config.toml").mkdir(parents=True, exist_ok=True)
