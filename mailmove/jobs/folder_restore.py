@@ -22,7 +22,7 @@ from mailmove.plan import restore as planning
 from mailmove.plan.mapping import Target
 from mailmove.plan.sync import same_message
 from mailmove.server import folders, internaldate, scan
-from mailmove.server.append import Outgoing, append, append_limit
+from mailmove.server.append import Answer, Appending, Outgoing, append_limit
 from mailmove.server.bodies import bodies
 from mailmove.server.session import Session
 from mailmove.units import format_size, timestamp
@@ -49,11 +49,18 @@ class _Look:
 class FolderRestore:
     """Puts archived messages into one folder; what becomes of them is told in ``outcome``.
 
-    ``login``: the account where it is not the archive's own.
+    ``login``: the account where it is not the archive's own. ``copies``: see
+    :meth:`mailmove.archive.index.Index.copies`; what is learned is added.
     """
 
     def __init__(
-        self, session: Session, archive: Archive, target: Target, wanted: Sequence[Entry], login: str | None
+        self,
+        session: Session,
+        archive: Archive,
+        target: Target,
+        wanted: Sequence[Entry],
+        login: str | None,
+        copies: dict[MessageId, MessageId],
     ) -> None:
         self.outcome = PutBack(target.folder, target.sources, target.new)
         self._session = session
@@ -62,6 +69,7 @@ class FolderRestore:
         self._sources = {source.wire for source in target.sources}
         self._wanted = wanted
         self._login = login
+        self._copies = copies
         self._new = target.new
         self._begun = False
         self._sent: set[Key] = set()
@@ -172,12 +180,11 @@ class FolderRestore:
         rows |= {_key(known[uid]): known[uid] for uid, sha256 in there.items() if uid in known and sha256 in wanted}
         present = {(known[uid].stored.id, sha256) for uid, sha256 in there.items() if uid in known}
         present |= {(each.source, bytes.fromhex(each.sha256)) for uid, each in restored.items() if uid in there}
-        copies = self._archive.index.copies()
         if self._login is None:
-            copies |= {MessageId(name, selected.uidvalidity, each.uid): each.source for each in late}
+            self._copies.update((MessageId(name, selected.uidvalidity, each.uid), each.source) for each in late)
         questions = [
             planning.Row(
-                key=key, sha256=key[1], group=key[0][:2], root=planning.root(key[0], copies), present=key in present
+                key, key[1], group=key[0][:2], root=planning.root(key[0], self._copies), present=key in present
             )
             for key in sorted(rows, key=self._sent.__contains__)  # where UIDs tell nothing, a twin not sent is lacking
         ]
@@ -270,40 +277,57 @@ class FolderRestore:
             self.outcome.refuse(entry.stored.sha256, why)
 
     def _put(self, look: _Look, todo: Sequence[Entry]) -> Work:
-        """Append messages in batches, each recorded before the next is sent."""
+        """Append messages in batches, each recorded before the next is sent; while one is sent, the next is read."""
         uidnext = look.selected.uidnext or max(look.listing, default=0) + 1
         self._archive.record([self._window(look.selected, uidnext)])
         self._begun = True
         queue = deque(_batches(entry for entry in todo if self._fits(entry)))
-        while queue:
-            batch = queue.popleft()
-            sent = [(entry, self._outgoing(entry, look.selected)) for entry in batch]
-            ready = [(entry, outgoing) for entry, outgoing in sent if outgoing is not None]
-            if not ready:
-                continue
-            outgoing = [each for _, each in ready]
-            answers = append(self._session.wire, self._folder, look.selected.uidvalidity, outgoing)
-            if len(ready) > 1 and all(isinstance(answer, CommandRefused) for answer in answers):
-                queue.extendleft([entry] for entry, _ in reversed(ready))  # which of them is it?
-                continue
-            self._session.progressed()
-            lines: list[records.Record] = []
-            for (entry, _), answer in zip(ready, answers, strict=True):
-                if isinstance(answer, CommandRefused):
-                    if answer.code == "OVERQUOTA":
-                        self._archive.record(lines)
-                        raise answer
-                    if self._all_flags and _flags(entry, None) != _flags(entry, look.selected.permanent_flags):
-                        self._all_flags = False
-                        queue.appendleft([entry])
-                    else:
-                        self._fail(entry, f"the server refuses it: {answer.text}")
-                    continue
+        sent: list[Entry] = []
+        sending: Appending | None = None
+        while queue or sending:
+            ready = self._ready(queue.popleft(), look.selected) if queue else []
+            if sending is not None:
+                again = self._account(sent, sending.answers(), look.selected)
+                queue.extendleft([entry] for entry in reversed(again))
+                yield Advance(self._folder.shown, len(sent), sum(entry.stored.base.octets for entry in sent))
+                sending = None
+            if ready:
+                sent = [entry for entry, _ in ready]
+                outgoing = [each for _, each in ready]
+                sending = Appending(self._session.wire, self._folder, look.selected.uidvalidity, outgoing)
+
+    def _account(self, sent: Sequence[Entry], answers: Sequence[Answer], selected: Selected) -> list[Entry]:
+        """Record what became of a batch; returns those that are to be tried again, alone.
+
+        :raises CommandRefused: when the server has no room.
+        """
+        if len(sent) > 1 and all(isinstance(answer, CommandRefused) for answer in answers):
+            return list(sent)  # which of them is it?
+        self._session.progressed()
+        lines: list[records.Record] = []
+        again = []
+        full: CommandRefused | None = None
+        for entry, answer in zip(sent, answers, strict=True):
+            if not isinstance(answer, CommandRefused):
                 self._count(entry, answer)
                 if answer:
-                    lines.append(self._restored(look.selected, answer, entry))
-            self._archive.record(lines)
-            yield Advance(self._folder.shown, len(ready), sum(each.octets for each in outgoing))
+                    lines.append(self._restored(selected, answer, entry))
+            elif answer.code == "OVERQUOTA":
+                full = answer
+            elif self._all_flags and _flags(entry, None) != _flags(entry, selected.permanent_flags):
+                self._all_flags = False
+                again.append(entry)
+            else:
+                self._fail(entry, f"the server refuses it: {answer.text}")
+        self._archive.record(lines)
+        if full is not None:
+            raise full
+        return again
+
+    def _ready(self, batch: Sequence[Entry], selected: Selected) -> list[tuple[Entry, Outgoing]]:
+        """A batch read from the archive, without the messages that it cannot give."""
+        made = [(entry, self._outgoing(entry, selected)) for entry in batch]
+        return [(entry, outgoing) for entry, outgoing in made if outgoing is not None]
 
     def _outgoing(self, entry: Entry, selected: Selected) -> Outgoing | None:
         """A message ready to be sent, or None when the archive cannot give it."""

@@ -67,8 +67,11 @@ class Restore:
         archived = {folder.wire: as_folder(folder) for folder in archive.manifest.folders}
         targets = mapping.targets([archived[wire] for wire in selected], archived.values(), place, options.into)
         login = None if own else session.endpoint.login
+        copies = archive.index.copies()
         self._works = [
-            FolderRestore(session, archive, target, [e for f in target.sources for e in selected[f.wire]], login)
+            FolderRestore(
+                session, archive, target, [e for f in target.sources for e in selected[f.wire]], login, copies
+            )
             for target in targets
         ]
         self.result.folders = [work.outcome for work in self._works]

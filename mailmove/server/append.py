@@ -8,7 +8,8 @@ for that, and where a message is so large that a refusal should come before it i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mailmove.errors import CommandRefused
@@ -36,32 +37,109 @@ Answer = int | CommandRefused
 """The new message's UID, 0 where the server did not tell it (UIDPLUS, RFC 4315 3); or its refusal."""
 
 
-def append(wire: Wire, folder: Folder, uidvalidity: int, messages: Sequence[Outgoing]) -> list[Answer]:
-    """Append messages to a folder; what became of each, in order.
+class Appending:
+    """Messages that were sent to a folder when this was made; :meth:`answers` tells what became of each.
 
     UIDs count only in ``uidvalidity``, and only where the server names as many different ones as there are messages.
 
     :raises Disconnected: and the other errors of :class:`~mailmove.server.wire.Wire`; then any of the messages may be
-        in the folder. What ``pieces`` raises goes through, and the connection is dropped, with the message that it
-        concerns left out.
+        in the folder. What reading the pieces raises goes through, and the connection is dropped.
     """
-    sending = _Sending(wire)
-    try:
-        if len(messages) > 1 and wire.can("MULTIAPPEND"):
-            answers = sending.together(folder, messages)
-        elif folder.wire.isascii():
-            answers = sending.in_turn(folder, messages)
-        else:  # its name is a literal itself
-            answers = [answer for message in messages for answer in sending.in_turn(folder, [message])]
-    except BaseException:
-        if sending.waiting:
-            wire.usable = False
-        raise
-    uids: list[Answer] = []
-    for told, count in answers:
-        uids += [told] * count if isinstance(told, CommandRefused) else _uids(told, uidvalidity, count)
-    known = [uid for uid in uids if isinstance(uid, int) and uid]
-    return uids if len(set(known)) == len(known) else [u if isinstance(u, CommandRefused) else 0 for u in uids]
+
+    def __init__(self, wire: Wire, folder: Folder, uidvalidity: int, messages: Sequence[Outgoing]) -> None:
+        self._wire = wire
+        self._uidvalidity = uidvalidity
+        self._waiting: dict[bytes, str] = {}  # commands without an answer yet, by tag
+        self._told: dict[bytes, bytes | CommandRefused] = {}
+        self._counts: dict[bytes, int] = {}
+        with self._whole():
+            if len(messages) > 1 and wire.can("MULTIAPPEND"):
+                self._together(folder, messages)
+                return
+            for message in messages:
+                self._together(folder, [message])
+                if not folder.wire.isascii():  # its name is a literal itself, which waits for its own go-ahead
+                    self._collect()
+
+    def answers(self) -> list[Answer]:
+        """Wait for what became of the messages, in order.
+
+        :raises Disconnected: as above.
+        """
+        with self._whole():
+            self._collect()
+        uids: list[Answer] = []
+        for tag, count in self._counts.items():
+            told = self._told[tag]
+            uids += [told] * count if isinstance(told, CommandRefused) else _uids(told, self._uidvalidity, count)
+        known = [uid for uid in uids if isinstance(uid, int) and uid]
+        return uids if len(set(known)) == len(known) else [u if isinstance(u, CommandRefused) else 0 for u in uids]
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What breaks off in the middle takes the connection with it."""
+        try:
+            yield
+        except BaseException:
+            if self._waiting:
+                self._wire.usable = False
+            raise
+
+    def _together(self, folder: Folder, messages: Sequence[Outgoing]) -> None:
+        """Send one command for all of these."""
+        tag = b""
+        for message in messages:
+            mark, asks = self._literal(message)
+            words = (*_attributes(message), mark)
+            if not tag:
+                tag = self._wire.send(b"APPEND", Astring(folder.wire), *words)
+                self._waiting[tag] = "APPEND"
+                self._counts[tag] = len(messages)
+            else:
+                self._wire.put(b" %b\r\n" % b" ".join(words))
+            if asks and not self._allowed(tag):
+                return
+            self._send(message)
+        self._wire.put(b"\r\n")
+
+    def _collect(self) -> None:
+        while self._waiting:
+            self._read()
+
+    def _literal(self, message: Outgoing) -> tuple[bytes, bool]:
+        """How a message's literal is announced, and whether the server is to be asked first."""
+        unasked = _UNASKED if self._wire.can("LITERAL+") else 0
+        if self._wire.can("LITERAL-") or self._wire.can("IMAP4REV2"):
+            unasked = max(unasked, _UNASKED_MINUS)
+        asks = message.octets > unasked
+        return b"{%d%b}" % (message.octets, b"" if asks else b"+"), asks
+
+    def _allowed(self, tag: bytes) -> bool:
+        """Wait for the go-ahead of a command, or for its refusal."""
+        while tag in self._waiting:
+            if self._read():
+                return True
+        return False
+
+    def _read(self) -> bool:
+        """Read one answer; whether it was a go-ahead."""
+        answer = self._wire.answer(self._waiting)
+        if answer is None:
+            return True
+        tag, told = answer
+        del self._waiting[tag]
+        self._told[tag] = told
+        return False
+
+    def _send(self, message: Outgoing) -> None:
+        left = message.octets
+        for piece in message.pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            self._wire.put(piece)
+        if left:
+            raise self._wire.broken("a message did not have the octets it was announced with")
 
 
 def append_limit(wire: Wire, folder: Folder) -> int | None:
@@ -78,85 +156,6 @@ def append_limit(wire: Wire, folder: Folder) -> int | None:
     except CommandRefused:
         pass
     return None
-
-
-class _Sending:
-    """Messages on their way; ``waiting`` are the tags of commands whose answer has not come yet."""
-
-    def __init__(self, wire: Wire) -> None:
-        self.waiting: dict[bytes, str] = {}
-        self._wire = wire
-        self._told: dict[bytes, bytes | CommandRefused] = {}
-
-    def in_turn(self, folder: Folder, messages: Sequence[Outgoing]) -> list[tuple[bytes | CommandRefused, int]]:
-        """One command each, not waiting for one answer before the next is sent."""
-        tags = []
-        for message in messages:
-            mark, asks = self._literal(message)
-            tag = self._wire.send(b"APPEND", Astring(folder.wire), *_attributes(message), mark)
-            self.waiting[tag] = "APPEND"
-            tags.append(tag)
-            if not asks or self._allowed(tag):
-                self._send(message)
-                self._wire.put(b"\r\n")
-        while self.waiting:
-            self._read()
-        return [(self._told.pop(tag), 1) for tag in tags]
-
-    def together(self, folder: Folder, messages: Sequence[Outgoing]) -> list[tuple[bytes | CommandRefused, int]]:
-        """One command for all."""
-        tag = b""
-        for message in messages:
-            mark, asks = self._literal(message)
-            words = (*_attributes(message), mark)
-            if not tag:
-                tag = self._wire.send(b"APPEND", Astring(folder.wire), *words)
-                self.waiting[tag] = "APPEND"
-            else:
-                self._wire.put(b" %b\r\n" % b" ".join(words))
-            if asks and not self._allowed(tag):
-                break
-            self._send(message)
-        else:
-            self._wire.put(b"\r\n")
-        while self.waiting:
-            self._read()
-        return [(self._told.pop(tag), len(messages))]
-
-    def _literal(self, message: Outgoing) -> tuple[bytes, bool]:
-        """How a message's literal is announced, and whether the server is to be asked first."""
-        unasked = _UNASKED if self._wire.can("LITERAL+") else 0
-        if self._wire.can("LITERAL-") or self._wire.can("IMAP4REV2"):
-            unasked = max(unasked, _UNASKED_MINUS)
-        asks = message.octets > unasked
-        return b"{%d%b}" % (message.octets, b"" if asks else b"+"), asks
-
-    def _allowed(self, tag: bytes) -> bool:
-        """Wait for the go-ahead of a command, or for its refusal."""
-        while tag in self.waiting:
-            if self._read():
-                return True
-        return False
-
-    def _read(self) -> bool:
-        """Read one answer; whether it was a go-ahead."""
-        answer = self._wire.answer(self.waiting)
-        if answer is None:
-            return True
-        tag, told = answer
-        del self.waiting[tag]
-        self._told[tag] = told
-        return False
-
-    def _send(self, message: Outgoing) -> None:
-        left = message.octets
-        for piece in message.pieces:
-            left -= len(piece)
-            if left < 0:
-                break
-            self._wire.put(piece)
-        if left:
-            raise self._wire.broken("a message did not have the octets it was announced with")
 
 
 def _attributes(message: Outgoing) -> list[bytes]:
