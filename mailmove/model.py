@@ -175,7 +175,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class QuotaRoot:
-    """A quota root and what it limits; ``folders`` are wire names that answered with this root, as far as asked.
+    """A quota root and what it limits; ``folders`` are the wire names of those it counts, none where it counts all.
 
     No resources: it limits nothing. None: what the server told of them cannot be understood.
     """

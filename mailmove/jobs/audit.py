@@ -19,7 +19,7 @@ from mailmove.plan.folders import choose
 from mailmove.plan.gauge import Gauge, Source, quota
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import total
-from mailmove.server.folders import look
+from mailmove.server.folders import Seen, look
 from mailmove.server.quota import roots
 from mailmove.server.session import Session
 from mailmove.units import plural
@@ -44,7 +44,9 @@ def audit(
     :raises ArchiveError: when the state directory cannot be used.
     """
     views = session.ask(lambda: look(session.wire))
-    told = session.ask(lambda: roots(session.wire, [view.folder for view in views if view.status is not None]))
+    largest = sorted((view for view in views if view.status), key=_messages, reverse=True)
+    probes = 1 if options.quick else 3
+    told = session.ask(lambda: roots(session.wire, [view.folder for view in largest], probes=probes))
     choice = choose((view.folder for view in views), options.include, options.exclude)
     survey = Survey(FolderAudit(session, archive, state.headers), options, views, now)
     yield from survey.read(choice.chosen)
@@ -96,6 +98,10 @@ def _foresee(result: AuditResult, survey: Survey, audits: Audits, *, complete: b
     result.forecast = forecast.forecast(tightest, rates, result.at)
     lasting = [gauge for gauge in result.quota.gauges if complete or gauge.source is Source.SERVER]
     audits.append(PastAudit(at, {_figure(gauge): gauge.used for gauge in lasting}))
+
+
+def _messages(view: Seen) -> int:
+    return view.status.messages if view.status is not None else 0
 
 
 def _figure(gauge: Gauge) -> Figure:

@@ -8,12 +8,14 @@ shape is read by that in one step.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from mailmove.model import Listed
 from mailmove.server.internaldate import to_seconds
 from mailmove.server.parse import Segments, Value, number, pairs, parse
+from mailmove.server.wire import Wire
 
 MAX_UID = 2**32 - 1
 
@@ -22,8 +24,8 @@ _ITEM = re.compile(rb"([A-Za-z0-9.\[\]-]+) ")
 _SHAPES = {
     b"UID": rb"(?P<uid>\d{1,10})",
     b"RFC822.SIZE": rb"(?P<size>\d{1,18})",
-    b"FLAGS": rb"\((?P<flags>[^()\"]*)\)",
-    b"INTERNALDATE": rb'"(?P<date>[^"\\]*)"',
+    b"FLAGS": rb"\((?P<flags>[^()\"\r\n]*)\)",
+    b"INTERNALDATE": rb'"(?P<date>[^"\\\r\n]*)"',
     b"MODSEQ": rb"\(\d{1,19}\)",
     b"EMAILID": rb"\((?P<emailid>[A-Za-z0-9_-]{1,255})\)",
     b"X-GM-MSGID": rb"(?P<gmail>\d{1,20})",
@@ -45,6 +47,7 @@ class FetchLines:
 
     def __init__(self) -> None:
         self._pattern: re.Pattern[bytes] | None = None
+        self._whole: re.Pattern[bytes] | None = None
         self._groups: tuple[str, ...] = ()
 
     def read(self, segments: Segments) -> Told | None:
@@ -58,11 +61,22 @@ class FetchLines:
             if len(segments) <= 3:
                 self._learn(line)
             return _read(segments)
-        uid, size, date, flags, *object_id = found.group(*self._groups)
-        name = (_PREFIX[self._groups[-1]] + object_id[0].decode()) if object_id else None
-        if int(uid) > MAX_UID:
+        listed = self._listed(*found.group(*self._groups))
+        return Told(listed, found["date"]) if listed is not None else None
+
+    def ahead(self, wire: Wire) -> Iterator[Listed]:
+        """What the next responses tell that have come already, for as long as they are of the shape learned."""
+        for groups in wire.ahead(self._whole, self._groups) if self._whole else ():
+            listed = self._listed(*groups)
+            if listed is not None:
+                yield listed
+
+    def _listed(self, uid: bytes, size: bytes, date: bytes, flags: bytes, object_id: bytes = b"") -> Listed | None:
+        number = int(uid)
+        if number > MAX_UID:
             return None
-        return Told(Listed(int(uid), to_seconds(date), int(size), flag_set(flags), name), date)
+        name = _PREFIX[self._groups[-1]] + object_id.decode() if object_id else None
+        return Listed(number, to_seconds(date), int(size), flag_set(flags), name)
 
     def _learn(self, line: bytes) -> None:
         start = _FETCH.match(line)
@@ -85,6 +99,7 @@ class FetchLines:
             shape += b" "
         if names >= _NEEDED:
             self._pattern = re.compile(shape + rb"\)")
+            self._whole = re.compile(shape + rb"\)\r\n")
             extra = [group for group in _PREFIX if group in self._pattern.groupindex]
             self._groups = ("uid", "size", "date", "flags", *extra[:1])
 

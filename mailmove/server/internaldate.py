@@ -13,7 +13,8 @@ _MONTHS = {
     )
 }
 _DAY = re.compile(rb"[ \d]\d-[A-Za-z]{3}-\d{4}")
-_TIME = re.compile(rb" (\d\d):(\d\d):(\d\d) ")
+_MINUTE = re.compile(rb" (\d\d):(\d\d)")
+_SECOND = re.compile(rb":(\d\d) ")
 _ZONE = re.compile(rb"[+-]\d{4}")
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -22,10 +23,10 @@ def to_seconds(text: bytes) -> int | None:
     """Unix seconds, or None when it is not a date that exists."""
     if len(text) != 26:
         return None
-    day, time, zone = _day(text[:11]), _time(text[11:21]), _zone(text[21:])
-    if day is None or time is None or zone is None:
+    day, minute, second, zone = _day(text[:11]), _minute(text[11:17]), _second(text[17:21]), _zone(text[21:])
+    if day is None or minute is None or second is None or zone is None:
         return None
-    return day + time - zone
+    return day + minute + second - zone
 
 
 def from_seconds(seconds: int, zone_minutes: int = 0) -> bytes:
@@ -48,13 +49,19 @@ def _day(text: bytes) -> int | None:
         return None
 
 
-@lru_cache(maxsize=4096)
-def _time(text: bytes) -> int | None:
-    found = _TIME.fullmatch(text)
+@lru_cache(maxsize=2048)
+def _minute(text: bytes) -> int | None:
+    found = _MINUTE.fullmatch(text)
     if not found:
         return None
-    hour, minute, second = map(int, found.groups())
-    return hour * 3600 + minute * 60 + second if hour < 24 and minute < 60 and second < 61 else None
+    hour, minute = int(found[1]), int(found[2])
+    return hour * 3600 + minute * 60 if hour < 24 and minute < 60 else None
+
+
+@lru_cache(maxsize=128)
+def _second(text: bytes) -> int | None:
+    found = _SECOND.fullmatch(text)
+    return int(found[1]) if found and int(found[1]) < 61 else None
 
 
 @lru_cache(maxsize=256)

@@ -14,33 +14,50 @@ STORAGE_UNIT = 1024  # octets
 _BATCH = 100
 
 
-def roots(wire: Wire, folders: Iterable[Folder]) -> list[QuotaRoot] | None:
+def roots(wire: Wire, folders: Iterable[Folder], *, probes: int = 3) -> list[QuotaRoot] | None:
     """The quota roots of these folders; None when the server has no QUOTA extension.
 
-    A folder whose root the server will not tell has none here: that is what NO means for GETQUOTAROOT.
+    Some servers add up every folder for each answer, so INBOX and the first others are asked, ``probes`` in all. Where
+    they have the same roots, all folders do; where not, each is asked. A folder whose root the server will not tell has
+    none here: that is what NO means for GETQUOTAROOT.
     """
     if not wire.can("QUOTA"):
         return None
+    ordered = sorted(
+        (folder for folder in folders if sendable(folder.wire)), key=lambda folder: folder.wire != b"INBOX"
+    )
     found: dict[str, tuple[Resource, ...] | None] = {}
-    members: dict[str, set[bytes]] = {}
-    for answer in _ask(wire, folders):
+    members: dict[bytes, tuple[str, ...]] = {}
+    _gather(_ask(wire, ordered[:probes]), found, members)
+    alike = len({members.get(folder.wire, ()) for folder in ordered[:probes]}) <= 1
+    if not alike:
+        _gather(_ask(wire, ordered[probes:]), found, members)
+    names = dict.fromkeys([name for names in members.values() for name in names] + list(found))
+    return [
+        QuotaRoot(
+            name, found.get(name), frozenset(() if alike else (f for f, roots in members.items() if name in roots))
+        )
+        for name in names
+    ]
+
+
+def _gather(
+    answers: Iterable[Segments], found: dict[str, tuple[Resource, ...] | None], members: dict[bytes, tuple[str, ...]]
+) -> None:
+    for answer in answers:
         word = answer[0][2:12].upper()
         if word.startswith(b"QUOTAROOT "):
             match _values(answer):
                 case [_, _, bytes(folder), *names]:
-                    for name in names:
-                        members.setdefault(_text(name), set()).add(canonical(folder))
+                    members[canonical(folder)] = tuple(map(_text, names))
         elif word.startswith(b"QUOTA "):
             match _values(answer):
                 case [_, _, name, list(values)]:
                     found[_text(name)] = _resources(values)
-    return [
-        QuotaRoot(name, found.get(name), frozenset(members.get(name, ()))) for name in dict.fromkeys([*members, *found])
-    ]
 
 
 def _ask(wire: Wire, folders: Iterable[Folder]) -> Iterator[Segments]:
-    commands = [(b"GETQUOTAROOT", Astring(folder.wire)) for folder in folders if sendable(folder.wire)]
+    commands = [(b"GETQUOTAROOT", Astring(folder.wire)) for folder in folders]
     plain = [command for command in commands if command[1].isascii()]
     for start in range(0, len(plain), _BATCH):
         for answer in wire.batch(plain[start : start + _BATCH]):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mailmove.errors import Disconnected
 
@@ -52,6 +53,15 @@ class Reader:
         line = bytes(self._view[self._start : at])
         self._start = at + 2
         return line
+
+    def ahead(self, pattern: re.Pattern[bytes], groups: Sequence[str]) -> list[tuple[bytes, ...]]:
+        """These groups of every line received, for as long as lines fit ``pattern``, CRLF included; they are read."""
+        found, buffer, at, end = [], self._buffer, self._start, self._end
+        while matched := pattern.match(buffer, at, end):
+            found.append(matched.group(*groups))
+            at = matched.end()
+        self._start = at
+        return found
 
     def _long_line(self) -> bytes:
         """A line that is not whole in the buffer yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 
 from mailmove.model import Listed, folder_text
 from mailmove.server.fetchline import MAX_UID, FetchLines, flag_set, flags_of, items
@@ -45,10 +46,11 @@ def _listing(wire: Wire, sets: Iterable[str]) -> Iterator[Listed]:
     for chosen in sets:
         for segments in wire.responses(b"UID FETCH", chosen.encode(), b"(%s)" % wanted):
             told = lines.read(segments)
-            if told is not None and told.listed.uid not in seen:
-                seen.add(told.listed.uid)
-                wire.wanted()
-                yield told.listed
+            for listed in chain((told.listed,) if told is not None else (), lines.ahead(wire)):
+                if listed.uid not in seen:
+                    seen.add(listed.uid)
+                    wire.wanted()
+                    yield listed
 
 
 def flags(wire: Wire) -> dict[int, frozenset[str]]:

@@ -200,6 +200,18 @@ class Wire:
         self.unwanted(len(line) + 2)
         return line
 
+    def ahead(self, pattern: re.Pattern[bytes], groups: Sequence[str]) -> list[tuple[bytes, ...]]:
+        """These groups of the lines that have come already, for as long as lines fit ``pattern``, CRLF included.
+
+        They count as read, as if :meth:`line` had returned each. With the protocol logged, every line goes its own way.
+        """
+        if self._trace or self._early or self._cancel.asked:
+            return []
+        before = self.reader.pending
+        found = self.reader.ahead(pattern, groups)
+        self.unwanted(before - self.reader.pending)
+        return found
+
     def wanted(self) -> None:
         """What came last is what was asked for."""
         self._unwanted = 0

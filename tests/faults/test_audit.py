@@ -156,16 +156,39 @@ def test_a_server_that_refuses_to_tell_its_quota(scripted: Start, mailmove: Prog
     assert found["quota"][0]["source"] == "sum"
 
 
-def test_quota_of_many_folders_is_asked_in_parts(scripted: Start, mailmove: Program) -> None:
+def many(scripted: Start) -> Scripted:
     server = start(scripted)
     server.store.quota = (1 << 20, 1 << 21)
     for number in range(250):
         server.store.add(f"Folder {number:03}")
     server.store.add("Größe".encode())
-    done, found = audit(mailmove, server, "--quick")
+    return server
+
+
+def test_where_all_folders_have_one_root_a_few_are_asked(scripted: Start, mailmove: Program) -> None:
+    server = many(scripted)
+    done, found = audit(mailmove, server)
+    assert done.code == 0, done.err
+    assert [(gauge["used"], gauge["limit"]) for gauge in found["quota"]] == [(1 << 20, 1 << 21)]
+    assert server.count("GETQUOTAROOT") == 3
+    assert server.count("GETQUOTAROOT", "INBOX") == 1
+
+
+def test_where_folders_have_different_roots_each_is_asked(scripted: Start, mailmove: Program) -> None:
+    server = many(scripted)
+    server.script(
+        """
+        GETQUOTAROOT /Sent/
+            {tag} NO it has none
+        """
+    )
+    done, found = audit(mailmove, server)
     assert done.code == 0, done.err
     assert [(gauge["used"], gauge["limit"]) for gauge in found["quota"]] == [(1 << 20, 1 << 21)]
     assert server.count("GETQUOTAROOT") == 253
+    sizes = {folder["name"]: folder["octets"] for folder in found["folders"]}
+    after = ((1 << 20) - sizes["INBOX"]) * 100 / (1 << 21)  # what lies in Sent does not count there
+    assert found["prune"][3]["percent_after"] == pytest.approx(after, abs=0.01)
 
 
 @pytest.mark.fault(10, 11)
