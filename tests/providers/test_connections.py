@@ -94,7 +94,7 @@ def test_accounts_exported_at_the_same_time_take_turns_when_the_server_wants_tha
     server.on("LOGIN", login, nth=2)
     server.on("LIST", listing)
     boxes = [Mailbox("scripted", server.host, server.port, user) for user in ("one", "two")]
-    tables = [box.table(box.user, f'archive = "{tmp_path / box.user}"') for box in boxes]
+    tables = [box.table(box.user, f'archive = "{tmp_path / box.user}"', "retry_waits = []") for box in boxes]
     commands = [table + 'password_command = ["echo", "pw"]\n' for table in tables]
     mailmove.configure("\n".join(commands))
     done = mailmove("export", "--jobs", "2")

@@ -216,3 +216,16 @@ def test_the_daily_limit_at_the_login(gmail: Scripted, mailmove: Program, archiv
     assert done.code == 6
     assert "tomorrow" in done.err
     assert gmail.count("LOGIN") == 1
+
+
+def test_the_daily_limit_at_a_login_in_the_middle_of_a_run(gmail: Scripted, mailmove: Program, archive: Path) -> None:
+    gmail.script("""
+        UID FETCH #2 /BODY/
+            !hangup
+        LOGIN #2-
+            {tag} NO [ALERT] Account exceeded command or bandwidth limits. (Failure)
+        """)
+    done = mailmove("export")
+    assert done.code == 6
+    assert "tomorrow" in done.out
+    assert gmail.count("LOGIN") == 2, "the connection broke, and with the limit there is no use in trying again"
