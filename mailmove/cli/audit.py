@@ -44,7 +44,7 @@ def audit(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """See where the quota goes, when it is full, and what pruning would free. Changes nothing.
+    """See where the quota goes, when it is full, what pruning frees. Changes nothing.
 
     Several accounts come in one table, the one that fills up first at the top; name one to see all of it.
     """

@@ -24,7 +24,7 @@ def check(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Prove that every archived message is still there, octet for octet. Changes nothing.
+    """Prove that every archived message is still there unaltered. Changes nothing.
 
     Every file is read and hashed again. What is missing or altered is named, and the exit code is 7.
     """

@@ -27,9 +27,10 @@ def get(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Copy messages out of the archive as .eml files, octet for octet as the server sent them. Needs no server.
+    """Copy messages out of the archive as .eml files. Needs no server.
 
-    Each is hashed while it is copied: one that is not what was archived is not delivered. Nothing is overwritten.
+    They are octet for octet as the server sent them: each is hashed while it is copied, and one that is not what was
+    archived is not delivered. Nothing is overwritten.
     """
     from mailmove.cli.chosen import chosen
     from mailmove.errors import UsageError

@@ -27,7 +27,7 @@ def history(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Show what was done: every run, and all that a prune deleted on the server. Needs no server."""
+    """Show every run, and all that a run deleted. Needs no server."""
     from mailmove.cli.running import Work, present, run
     from mailmove.errors import UsageError
     from mailmove.jobs.history import HistoryResult

@@ -17,9 +17,10 @@ def reindex(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Make an archive's index again, and save what can be saved of a journal that is damaged or gone.
+    """Make an archive's index again; mend what can be mended.
 
-    Message files without a record are re-hashed and recorded again. Nothing is deleted.
+    Of a journal that is damaged or gone, it saves what can be saved. Message files without a record are re-hashed and
+    recorded again. Nothing is deleted.
     """
     from mailmove.cli.running import Work, present, run
     from mailmove.jobs.progress import Progress

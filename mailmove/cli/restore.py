@@ -39,10 +39,10 @@ def restore(
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Put archived messages back on the server, with their flags and the day they arrived.
+    """Put archived messages back on the server as they were.
 
-    What the server still has is not put there twice, so a restore that was interrupted is simply run again. The next
-    prune counts a message's age from its restore.
+    That is with their flags, keywords and the day they arrived. What the server still has is not put there twice, so a
+    restore that was interrupted is simply run again. The next prune counts a message's age from its restore.
     """
     from mailmove.cli.running import Work, present
     from mailmove.cli.running import run as carry_out

@@ -1,0 +1,95 @@
+"""The crontab line and the systemd units of the README do as pasted what the README says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.kit import NOW, Mailbox, Program, archived, message, total
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## Run it from cron\n")[2].partition("\n## ")[0]
+
+
+def pasted(first: str) -> str:
+    """The block of code that begins with this, as pasted from the README."""
+    blocks = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", SECTION, re.MULTILINE)
+    plain = ["\n".join(line[4:] for line in block.splitlines()).strip() + "\n" for block in blocks]
+    (found,) = [block for block in plain if first in block]
+    return found
+
+
+def run(line: str, mailmove: Program) -> subprocess.CompletedProcess[str]:
+    """As cron runs it: no terminal, and the environment of crontab(5)."""
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        env={"HOME": str(mailmove.home), "LOGNAME": "me", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"},
+        cwd=mailmove.home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def ready(mailbox: Mailbox, mailmove: Program) -> Path:
+    """An installed program, an account with a policy, three old messages and two new ones; gives the archive."""
+    mailbox.fill(map(message, range(3)), arrival=NOW - timedelta(days=400))
+    mailbox.fill(map(message, range(3, 5)), arrival=NOW - timedelta(days=4))
+    archive = mailmove.account(mailbox, password_command=["echo", "pw"])
+    with (mailmove.home / ".config/mailmove/config.toml").open("a") as config:
+        config.write('[account.box.prune]\nolder_than = "1y"\n')
+    program = mailmove.home / ".local" / "bin"
+    program.mkdir(parents=True)
+    mailmove.install(program)
+    return archive
+
+
+def test_the_crontab_line(ready: Path, mailbox: Mailbox, mailmove: Program) -> None:
+    *_, command = pasted("* * *").strip().split(" ", 5)
+    for _ in range(2):
+        done = run(command, mailmove)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert total(archived(ready)).total() == 5
+        assert len(mailbox.uids()) == 2
+
+
+def test_the_systemd_service(ready: Path, mailbox: Mailbox, mailmove: Program) -> None:
+    commands = re.findall(r"^ExecStart=-?(.*)$", pasted("[Service]"), re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        done = run(command.replace("%h", str(mailmove.home)), mailmove)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert total(archived(ready)).total() == 5
+    assert len(mailbox.uids()) == 2
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd is not installed")
+    service = pasted("[Service]").replace("%h/.local/bin/mailmove", "/bin/true")
+    (tmp_path / "mailmove.service").write_text(service)
+    (tmp_path / "mailmove.timer").write_text(pasted("[Timer]"))
+    units = [str(tmp_path / name) for name in ("mailmove.service", "mailmove.timer")]
+    done = subprocess.run([verify, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
+    assert not re.search(r"mailmove\.(service|timer)", done.stderr), done.stderr
+
+
+def test_a_dead_account_is_told_and_does_not_stop_the_others(ready: Path, mailbox: Mailbox, mailmove: Program) -> None:
+    with (mailmove.home / ".config/mailmove/config.toml").open("a") as config:
+        config.write('[account.dead]\nhost = "host.invalid"\npassword_command = ["echo", "pw"]\n')
+        config.write('[account.dead.prune]\nolder_than = "1y"\n')
+    *_, command = pasted("* * *").strip().split(" ", 5)
+    done = run(command, mailmove)
+    assert done.returncode == 6
+    assert "dead: host.invalid:993: host not found" in done.stderr
+    assert total(archived(ready)).total() == 5
+    assert len(mailbox.uids()) == 2

@@ -1,0 +1,86 @@
+"""README and help are whole: every command, every option, one line each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from mailmove.cli import ORDER, app
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT: Any = typer.main.get_command(app)
+
+
+def commands(group: Any = ROOT, before: str = "mailmove") -> Iterator[tuple[str, Any]]:
+    """Every command with its name as a user types it, in the order of the help."""
+    with typer.Context(group) as context:
+        names = group.list_commands(context)
+    for name in names:
+        command = group.commands[name]
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{before} {name}")
+        else:
+            yield f"{before} {name}", command
+
+
+COMMANDS = dict(commands())
+
+
+def first_line(command: Any) -> str:
+    """The first sentence of a command's help, as lists of commands show it."""
+    return str(command.get_short_help_str(1000)).rstrip(".")
+
+
+def test_every_command_has_its_place() -> None:
+    assert set(ORDER) == set(ROOT.commands)
+
+
+def test_the_readme_lists_the_commands_as_the_help_does() -> None:
+    listed = re.findall(r"^\| `(mailmove [a-z ]+)` \| (.*) \|$", README, re.MULTILINE)
+    assert listed == [(name, first_line(command)) for name, command in COMMANDS.items()]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_a_line_of_a_terminal(name: str) -> None:
+    assert len(first_line(COMMANDS[name])) <= 80 - len("  password  ") - 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is_for(name: str) -> None:
+    for parameter in COMMANDS[name].params:
+        assert parameter.help, f"{name} {parameter.name}"
+        assert not parameter.hidden
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_means_the_same_everywhere(name: str) -> None:
+    """Where two commands take an option of the same name, one is not a switch and the other a value."""
+    for parameter in COMMANDS[name].params:
+        for other, command in COMMANDS.items():
+            for twin in command.params:
+                if set(parameter.opts) & set(twin.opts) and parameter.opts[0].startswith("--"):
+                    assert parameter.is_flag == twin.is_flag, f"{name} and {other}: {parameter.opts}"
+
+
+def test_what_the_readme_shows_exists() -> None:
+    """Each ``mailmove …`` in a line of code is a command, and its options are options of it."""
+    code = re.findall(r"^ {4}(?:\$ )?(mailmove .*)$", README, re.MULTILINE)
+    code += re.findall(r"`(mailmove [^`]*)`", README)
+    assert len(code) > 10
+    for line in code:
+        for text in re.split(r"[;|]", re.sub(r"\s+#.*", "", line)):
+            words = text.split()
+            if not words or words[0] != "mailmove" or len(words) < 2 or words[1].isupper():
+                continue
+            name = next((" ".join(words[:n]) for n in (3, 2) if " ".join(words[:n]) in COMMANDS), None)
+            if name is None:
+                assert words[1] in ROOT.commands or words[1].startswith("-"), line
+                continue
+            known = {option for parameter in COMMANDS[name].params for option in parameter.opts} | {"-h", "--help"}
+            used = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
+            assert used <= known, line
