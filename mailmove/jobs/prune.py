@@ -13,6 +13,7 @@ from mailmove.archive import records
 from mailmove.archive.index import Deletion
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused, Disconnected, Interrupted, LackingError, Throttled, Unreachable
+from mailmove.jobs import prune_gmail
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune_plan import Options, Planner, measure
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan, PruneResult
@@ -127,12 +128,13 @@ def _delete(
         proof="none" if planned.without_archive else "sha256",
         answer=answer,
     )
+    trash = None if folder.folder.special_use in prune_gmail.TRUE_DELETION else planned.trash
     session.cancel.check()
     archive.record([begun])
     again = False
     while True:
         try:
-            outcome = deletion.delete(session.wire, folder.folder, folder.uidvalidity, going, again=again)
+            outcome = deletion.delete(session.wire, folder.folder, folder.uidvalidity, going, again=again, trash=trash)
         except (Disconnected, Throttled) as error:
             again = True
             session.failed(error)

@@ -17,6 +17,7 @@ from mailmove.archive.proof import MISSING, Digest, Inode, prove_all
 from mailmove.archive.store import Archive
 from mailmove.archive.strays import find_moved
 from mailmove.errors import CommandRefused, LackingError
+from mailmove.jobs import prune_gmail
 from mailmove.jobs.dates import known_dates
 from mailmove.jobs.export import Options as ExportOptions
 from mailmove.jobs.export import export
@@ -83,6 +84,7 @@ class Planner:
             notes=list(archive.notes) if archive is not None else [],
         )
         self._now = int(now.timestamp())
+        self._ids: prune_gmail.Ids = {}
 
     def run(self) -> Work:
         """Make :attr:`plan`.
@@ -96,10 +98,15 @@ class Planner:
         views = session.ask(lambda: look(session.wire))
         runs = archive.index.runs() if archive is not None else []
         plan.gauge = self._gauge(measure(session, views, self.options.limit))
+        if session.wire.can(prune_gmail.CAPABILITY):
+            plan.trash = prune_gmail.trash_of(view.folder for view in views)
+            plan.notes.append(prune_gmail.NOTE)
         rules = self._rules([view.folder for view in views])
         for view in views:
             if view.folder.wire in rules:
                 yield from self._folder(view, *rules[view.folder.wire])
+        if plan.trash is not None:
+            prune_gmail.decide_by_message(session, plan, views, self._ids)
         if plan.target is not None:
             yield from self._reach(self._needed_octets())
         else:
@@ -131,7 +138,10 @@ class Planner:
         guessed = guess_uses(selectable)
         rules = {}
         for folder in named.chosen:
-            ages = folder_age(folder, options.policy, options.asked, plan.now, guessed)
+            plain = folder
+            if plan.trash is not None and folder.special_use == "\\all":
+                plain = replace(folder, attributes=frozenset())  # it alone has what has no label
+            ages = folder_age(plain, options.policy, options.asked, plan.now, guessed)
             if isinstance(ages, str):
                 plan.left_out.append((folder, ages))
             elif folder not in exported:
@@ -166,6 +176,8 @@ class Planner:
         known = self._known(folder)
         dates = self._dates(folder, opened, rule, listing)
         folder.decisions = decide(listing, rule, dates, known)
+        if self.plan.trash is not None:
+            self._ids[folder.folder.wire] = {listed.uid: listed.object_id for listed in listing}
         if not folder.decisions.go:
             return
         if opened.unlisted:

@@ -82,6 +82,8 @@ class PrunePlan:
     notes: list[str] = field(default_factory=list)
     exported: int = 0
     verified: int = 0
+    trash: Folder | None = None
+    """On Gmail: where messages are moved and expunged, because elsewhere that only takes a label away."""
     gauge: Gauge | None = None
     """How full the mailbox is, if anybody says."""
 

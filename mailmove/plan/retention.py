@@ -34,6 +34,8 @@ class Stays(Enum):
     RESTORED = "restored lately"
     RECENT_IN_ARCHIVE = "not archived long enough"
     NOT_NEEDED = "not needed for the target"
+    LABEL = "kept by another label"
+    TWIN = "the same as one that goes"
     UNPROVEN = "not proven"
     BRAKED = "held back"
 
@@ -267,3 +269,25 @@ def needed(folders: Mapping[bytes, Decisions], first: Collection[bytes], octets:
         octets -= folders[wire].go[uid].size or 0
         chosen[wire].add(uid)
     return chosen
+
+
+def strictest_label(
+    folders: Mapping[bytes, Decisions], ids: Mapping[bytes, Mapping[int, str | None]], views: Collection[bytes]
+) -> None:
+    """Where folders are labels of one message: it goes once, and only when every folder that has it lets it go.
+
+    ``ids`` are the message's identity across folders, by folder and UID, also of folders without decisions, which keep
+    what they have. ``views`` show every message without being a label of it.
+    """
+    held = {
+        name
+        for wire, by_uid in ids.items()
+        for uid, name in by_uid.items()
+        if wire not in views and (wire not in folders or uid not in folders[wire].go)
+    }
+    seen: set[str] = set()
+    for wire, decisions in folders.items():
+        names = {uid: ids[wire].get(uid) for uid in decisions.go}
+        decisions.keep([uid for uid, name in names.items() if name is None or name in held], Stays.LABEL)
+        decisions.keep([uid for uid in list(decisions.go) if names[uid] in seen], Stays.TWIN)
+        seen.update(name for uid, name in names.items() if uid in decisions.go and name is not None)

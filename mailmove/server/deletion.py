@@ -15,13 +15,14 @@ from mailmove.errors import CommandRefused, LackingError
 from mailmove.model import Folder, Listed, Selected
 from mailmove.server import scan
 from mailmove.server.folders import select
-from mailmove.server.wire import Wire
+from mailmove.server.wire import Argument, Astring, Wire
 from mailmove.units import LONG_LINE, parse_uid_set, uid_sets
 
 DELETED = "\\deleted"
 
 CHANGED = "it changed since the plan was made"
 REPLACED = "its UIDVALIDITY changed: these UIDs are other messages now"
+IN_TRASH = "it was moved to Trash, which still has it"
 STILL_THERE = "the server answered OK and still has it"
 
 _UIDVALIDITY = re.compile(rb"\* OK \[UIDVALIDITY (\d{1,10})\]", re.IGNORECASE)
@@ -62,12 +63,19 @@ def must_be_able(wire: Wire) -> None:
 
 
 def delete(
-    wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Listed], *, again: bool = False
+    wire: Wire,
+    folder: Folder,
+    uidvalidity: int,
+    wanted: Mapping[int, Listed],
+    *,
+    again: bool = False,
+    trash: Folder | None = None,
 ) -> Outcome:
     r"""Delete exactly these messages, each only if it still is as ``wanted`` lists it: size, arrival and flags.
 
     A folder whose UIDVALIDITY is another one, or where any of these UIDs is another message, loses nothing. What is
     left in the end is not left marked, unless it was marked before. ``again``: an earlier attempt may have marked them.
+    ``trash``: here expunging would only take a label away (Gmail); they are moved to this folder, and expunged there.
 
     :raises LackingError: without UIDPLUS.
     :raises Disconnected: and the other errors of :class:`~mailmove.server.wire.Wire`; what is gone is unknown then,
@@ -85,8 +93,12 @@ def delete(
     problem = ""
     try:
         for chosen in uid_sets(going, LONG_LINE):
-            _send(wire, uidvalidity, b"UID STORE", chosen.encode(), rb"+FLAGS.SILENT (\Deleted)")
-            _send(wire, uidvalidity, b"UID EXPUNGE", chosen.encode())
+            if trash is not None:
+                verb = b"UID MOVE" if wire.can("MOVE") else b"UID COPY"  # Gmail moves what is copied to Trash
+                _send(wire, uidvalidity, verb, chosen.encode(), Astring(trash.wire))
+            else:
+                _send(wire, uidvalidity, b"UID STORE", chosen.encode(), rb"+FLAGS.SILENT (\Deleted)")
+                _send(wire, uidvalidity, b"UID EXPUNGE", chosen.encode())
             answered |= parse_uid_set(chosen)
         after, there = _look_again(wire, folder, uidvalidity, going)
         if _contradicts(before, after, len(going) - len(there)):
@@ -106,7 +118,13 @@ def delete(
             pass  # what is left is told all the same
     left.update(dict.fromkeys(there, problem or STILL_THERE))
     gone = frozenset(going - there.keys())
-    return Outcome(gone | missing if again else gone, frozenset() if again else missing, left, problem)
+    if again:
+        gone, missing = gone | missing, frozenset()
+    if trash is not None:
+        stuck = _empty(wire, trash, {wanted[uid].object_id for uid in gone} - {None})
+        left.update({uid: IN_TRASH for uid in gone if wanted[uid].object_id in stuck})
+        gone -= left.keys()
+    return Outcome(gone, missing, left, problem)
 
 
 def unmark(
@@ -144,7 +162,20 @@ def _open(wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Lis
     return selected, now
 
 
-def _send(wire: Wire, uidvalidity: int, *words: bytes) -> None:
+def _empty(wire: Wire, trash: Folder, names: Collection[str | None]) -> set[str | None]:
+    """Expunge from Trash the messages of these names (X-GM-MSGID); which of them it still has."""
+
+    def held() -> dict[int, str | None]:
+        return {listed.uid: listed.object_id for listed in scan.listing(wire) if listed.object_id in names}
+
+    selected = select(wire, trash, writable=True)
+    for chosen in uid_sets(held() if selected.exists else (), LONG_LINE):
+        _send(wire, selected.uidvalidity, b"UID STORE", chosen.encode(), rb"+FLAGS.SILENT (\Deleted)")
+        _send(wire, selected.uidvalidity, b"UID EXPUNGE", chosen.encode())
+    return set(held().values()) if select(wire, trash).exists else set()
+
+
+def _send(wire: Wire, uidvalidity: int, *words: Argument) -> None:
     """Run one command to its end, and notice when the folder is replaced under it."""
     replaced = False
     for response in wire.responses(*words):

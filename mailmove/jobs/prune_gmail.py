@@ -1,0 +1,67 @@
+"""Gmail: a message is one, and its folders are labels of it. It goes only when every one of its labels lets it go.
+
+Expunging a message from a folder would only take that label away, and All Mail would keep it; so what goes is moved to
+Trash, which takes it out of all folders, and expunged there (https://support.google.com/mail/answer/77657).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mailmove.errors import LackingError
+from mailmove.jobs.fetching import Opened
+from mailmove.jobs.prune_results import FolderPlan, PrunePlan
+from mailmove.model import Folder
+from mailmove.plan.retention import strictest_label
+from mailmove.server.folders import Seen
+from mailmove.server.session import Session
+
+CAPABILITY = "X-GM-EXT-1"
+NOTE = (
+    "on Gmail a message is one, under all its labels: what goes is moved to Trash, which takes it out of every label "
+    "and of All Mail, and is expunged there"
+)
+VIEWS = ("\\all", "\\important", "\\flagged")
+"""Folders that show messages without being a label that somebody gave."""
+TRUE_DELETION = ("\\trash", "\\junk")
+"""Where expunging a message deletes it."""
+
+Ids = dict[bytes, dict[int, str | None]]
+"""By folder: the X-GM-MSGID of every message, by UID."""
+
+
+def trash_of(folders: Iterable[Folder]) -> Folder:
+    """The folder to move messages to.
+
+    :raises LackingError: when Gmail does not show it.
+    """
+    found = next((folder for folder in folders if folder.special_use == "\\trash"), None)
+    if found is None:
+        raise LackingError(
+            "Gmail does not show its Trash by IMAP, so that nothing can be deleted for good",
+            "In Gmail's settings, under Labels, let Trash show in IMAP.",
+        )
+    return found
+
+
+def decide_by_message(session: Session, planned: PrunePlan, views: Iterable[Seen], ids: Ids) -> None:
+    """Keep every message that any of its labels keeps; of the others, let each go once.
+
+    ``ids`` are those of the folders in the plan; the other folders are asked for theirs.
+
+    :raises LackingError: when not all labels can be read.
+    """
+    for view in views:
+        folder = view.folder
+        if not folder.selectable or folder.wire in ids or folder.special_use in VIEWS:
+            continue
+        opened = Opened(session, folder)
+        ids[folder.wire] = {listed.uid: listed.object_id for listed in opened.listing()}
+        if opened.unlisted or view.status is None:
+            raise LackingError(
+                f"the labels of {folder.shown} cannot be read: nothing can be decided", "Try again later."
+            )
+    planned.folders.sort(key=lambda one: one.folder.special_use in VIEWS)  # All Mail last: it has what has no label
+    labels: Mapping[bytes, FolderPlan] = {one.folder.wire: one for one in planned.folders}
+    views_of_all = {one.folder.wire for one in planned.folders if one.folder.special_use in VIEWS}
+    strictest_label({wire: one.decisions for wire, one in labels.items()}, ids, views_of_all)
