@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.kit import Mailbox, Program, archived, message
+from tests.servers.dovecot import Dovecot
 
 ARRIVED = datetime(2021, 5, 4, 3, 2, 1, tzinfo=UTC)
 BARE = b"Subject: bare CR and LF\r\n\r\nkept\ras\nthey\r\n\nare, without a last line end\x00".replace(b"\x00", b"")
@@ -55,6 +58,11 @@ class Account:
                     for item in fetched.values()
                 )
         return held
+
+    def journal(self, kind: str) -> list[dict[str, Any]]:
+        """Records of one kind."""
+        lines = (self.archive / ".mailmove" / "journal.jsonl").read_text().splitlines()
+        return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
     def lose(self, folder: str = "INBOX") -> None:
         """Every message of a folder goes, as by another client."""
@@ -153,3 +161,46 @@ def test_an_export_links_what_was_restored_to_what_it_came_from(account: Account
 
 def _half(account: Account) -> Counter[str]:
     return Counter({sha256: count // 2 for sha256, count in archived(account.archive)["INBOX"].items()})
+
+
+def test_the_undo_of_a_prune_gives_the_server_its_content_back(account: Account) -> None:
+    before = account.state()
+    pruned = account.program(
+        "prune", account.mailbox.url, *account.common, "--older-than", "1y", "--yes", "--max-delete", "100%", "--json"
+    )
+    assert pruned.code == 0, pruned.out + pruned.err
+    [run] = [line["run"] for line in account.journal("pruned")[:1]]
+    gone = sum(map(Counter.total, before.values())) - sum(map(Counter.total, account.state().values()))
+    assert gone == 45  # four are kept: flagged or drafts
+    account.restore("--run", run)
+    assert account.state() == before
+    again = account.program(
+        "prune", account.mailbox.url, *account.common, "--older-than", "1y", "--yes", "--max-delete", "100%", "--json"
+    )
+    assert again.code == 0, again.out + again.err
+    assert account.state() == before  # their age counts from the restore
+    assert "no such run" in account.restore("--run", "nonsense", code=2)["error"]
+
+
+def test_a_mailbox_moves_to_a_server_that_names_folders_otherwise(
+    account: Account, mailmove: Program, tmp_path: Path
+) -> None:
+    other = Dovecot(separator=".", prefix="INBOX.")
+    try:
+        target = Mailbox("dovecot", other.host, other.imap, "new")
+        where = ("--to", target.url, "--account", account.mailbox.url, *account.common)
+        shown = mailmove("restore", "--all", *where, "--dry-run").out
+        assert "INBOX.Työ.Laskut  15  (from Työ/Laskut; new folder)" in shown
+        for restored in (49, 0):
+            done = mailmove("restore", "--all", *where, "--yes", "--json")
+            assert done.code == 0, done.out + done.err
+            assert sum(folder["restored"] for folder in done.json["accounts"][0]["folders"]) == restored
+        here, there = account.state(), Account(target, mailmove, tmp_path).state()
+        assert there["INBOX"] == here["INBOX"]
+        assert there["INBOX.Sent"] == here["Sent"]
+        assert there["INBOX.Työ.Laskut"] == here["Työ/Laskut"]
+        shutil.rmtree(account.archive.parent / "home" / "state")  # the same from the journal alone
+        done = mailmove("restore", "--all", *where, "--yes")
+        assert done.out.startswith("Nothing to do"), done.out
+    finally:
+        other.stop()
