@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,6 +132,40 @@ def test_ages_and_what_pruning_would_free(anywhere: Mailbox, mailmove: Program) 
     (only,) = audit(mailmove, anywhere, "--older-than", "1y")["prune"]
     assert only["command"] == f"mailmove prune {anywhere.url} --tls none --older-than 1y"
     assert only["frees"] == found["prune"][3]["frees"]
+
+
+def test_what_is_said_to_be_freed_is_what_prune_frees(
+    anywhere: Mailbox, mailmove: Program, request: pytest.FixtureRequest
+) -> None:
+    """Each command that the audit prints is run; what is gone then, and how full it is, is what the audit said."""
+    for days in (2, 29, 31, 89, 91, 200, 400, 800, 2000):
+        arrival = NOW - timedelta(days=days)
+        anywhere.fill([message(days, size=4000 + days)], arrival=arrival, flags=["\\Seen"])
+        anywhere.fill([message(days + 1, size=3000)], arrival=arrival, flags=["\\Flagged"])
+        anywhere.fill([message(days + 2, size=9000)], "Sent", arrival=arrival)
+        anywhere.fill([message(days + 3, size=700)], "Drafts", arrival=arrival, flags=["\\Draft"])
+
+    def held() -> tuple[int, int]:
+        with anywhere.client() as client:
+            sizes = []
+            for _, _, name in client.list_folders():
+                client.select_folder(name, readonly=True)
+                sizes += [told[b"RFC822.SIZE"] for told in client.fetch(client.search(), ["RFC822.SIZE"]).values()]
+        return len(sizes), sum(sizes)
+
+    for age in ("5y", "2y", "1y", "180d", "90d", "30d"):
+        said = next(what_if for what_if in audit(mailmove, anywhere)["prune"] if what_if["older_than"] == age)
+        assert said["frees"]["messages"] >= 2
+        before = held()
+        done = mailmove(*shlex.split(said["command"])[1:], "--yes")
+        assert done.code == 0, done.err
+        after = held()
+        assert (before[0] - after[0], before[1] - after[1]) == tuple(said["frees"].values())
+        if anywhere.kind == "dovecot":
+            dovecot: Dovecot = request.getfixturevalue("dovecot")
+            used, limit, _ = quota_of(dovecot, anywhere.user)["MESSAGE"]  # the fuller one
+            assert used * 100 / limit == pytest.approx(said["percent_after"], abs=0.005)
+    assert held()[0] == 9 + 9 + 2 + 2
 
 
 def test_folders_of_a_policy_are_left_alone_as_prune_does(mailbox: Mailbox, mailmove: Program) -> None:
