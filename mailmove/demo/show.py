@@ -146,6 +146,7 @@ def _environment(home: str, port: int, password: str, keep: str | None) -> Mappi
     directory = os.path.join(home, ".config", "mailmove")
     os.makedirs(directory)
     lines = [f'[account."{OWNER.addr_spec}"]', 'host = "localhost"', f"port = {port}", 'tls = "none"']
+    lines.append('quota = "10MB"')  # the server has no QUOTA extension
     if keep:
         lines.append(f"archive = {_toml(keep)}")
     config = os.path.join(directory, "config.toml")

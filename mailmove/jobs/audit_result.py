@@ -41,10 +41,11 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What ``prune --older-than`` would free; ``percent``: how full the tightest gauge is then."""
+    """What ``prune --older-than`` would free; ``left`` and ``percent``: how full the tightest gauge is then."""
 
     age: Age
     freed: Freed
+    left: int
     percent: float | None
 
 

@@ -125,7 +125,7 @@ class Survey:
                 part = usage.freed(rule)
                 freed.join(part)
                 counted += gauge.worth(part.all) if gauge.counts(folder.wire) else 0
-        return WhatIf(age, freed, gauge.after(counted))
+        return WhatIf(age, freed, max(0, gauge.used - counted), gauge.after(counted))
 
     def alone(self) -> dict[Folder, str]:
         """Folders that prune leaves alone whatever their messages, and why."""

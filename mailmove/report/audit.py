@@ -104,6 +104,7 @@ class Report:
                     "frees": _tally_json(what_if.freed.all),
                     "archived": _tally_json(what_if.freed.archived),
                     "stays": {why.value: _tally_json(tally) for why, tally in what_if.freed.stays.items()},
+                    "left": what_if.left,
                     "percent_after": _rounded(what_if.percent),
                     "command": command(result, what_if.age),
                 }
@@ -210,7 +211,7 @@ class Report:
         for what_if in result.what_ifs:
             freed = what_if.freed
             worth = self._amount(gauge, gauge.worth(freed.all)) if gauge.frees else self._size(freed.all.octets)
-            after = _percent(what_if.percent)
+            after = self._amount(gauge, what_if.left) if what_if.percent is None else _percent(what_if.percent)
             rows.append([what_if.age.text, worth, after, _archived(freed), command(result, what_if.age)])
         heads = ("frees", "leaves", "archived")
         yield from table([Column("Older than"), *(Column(head, figures=True) for head in heads), Column("")], rows)
