@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from mailmove import credentials
 from mailmove.archive import salvage
@@ -194,32 +194,32 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
         with room:
             told.put((share.place, _attempt(share, start)))
 
-    with _signals(), Meter(shown=setup.progress) as meter:
-        waiting = 0
+    with _Signals(cancel) as signals, Meter(shown=setup.progress) as meter:
+        shares = []
         for place in places:
             try:
-                secret = credentials.resolve(place.account, alone=len(places) == 1) if login and place.account else None
+                with signals.break_off():
+                    alone = len(places) == 1
+                    secret = credentials.resolve(place.account, alone=alone) if login and place.account else None
             except MailmoveError as error:
                 outcomes[place] = Outcome(place, error=error)
-                continue
-            share = Work(place, cancel, setup.memory, secret, slots, told)
+            else:
+                shares.append(Work(place, cancel, setup.memory, secret, slots, told))
+        for share in shares:
             threading.Thread(target=work, args=(share,), daemon=True).start()
-            waiting += 1
+        waiting = len(shares)
         while waiting:
-            try:
-                place, news = told.get()
-                if isinstance(news, Question):
-                    meter.clear()
-                    news.put()
-                    continue
-            except KeyboardInterrupt:
-                if cancel.asked:
-                    os._exit(Exit.INTERRUPTED)  # asked twice: everything durable is durable
-                cancel.set()
-                continue
+            place, news = told.get()
             if isinstance(news, Outcome):
                 outcomes[place] = news
                 waiting -= 1
+            elif isinstance(news, Question):
+                meter.clear()
+                try:
+                    with signals.break_off():
+                        news.put()
+                except KeyboardInterrupt:
+                    cancel.set()
             else:
                 meter.show(visible(place.name), news)
     return [outcomes[place] for place in places]
@@ -310,16 +310,39 @@ def in_provider_terms(error: LoginRefused, account: Account) -> LoginRefused:
     return LoginRefused(error.what, f"{provider.needs}\n  Then: mailmove account password {visible(account.name)}")
 
 
-class _signals:  # noqa: N801
-    """SIGTERM and SIGHUP as Ctrl-C."""
+class _Signals:
+    """Ctrl-C, SIGTERM and SIGHUP: they stop the jobs where stopping is safe, the second time at once.
 
-    def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    They never interrupt this thread anywhere but in :meth:`break_off`, so that no news of a job gets lost. What is to
+    be ignored, as SIGHUP is under nohup, stays ignored.
+    """
+
+    def __init__(self, cancel: Cancel) -> None:
+        self._cancel = cancel
+        self._breaks_off = False
+
+    def __enter__(self) -> Self:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._stop) for number in heeded}
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def break_off(self) -> Iterator[None]:
+        """Here they raise KeyboardInterrupt: somebody may be asked something, and does not answer."""
+        self._breaks_off = True
+        try:
+            yield
+        finally:
+            self._breaks_off = False
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        if self._cancel.asked:
+            os._exit(Exit.INTERRUPTED)  # everything durable is durable
+        if self._breaks_off:
+            raise KeyboardInterrupt
+        self._cancel.set()

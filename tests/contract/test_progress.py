@@ -1,0 +1,135 @@
+"""Progress is for whoever watches: on a terminal, on standard error, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.kit import Mailbox, Program, archived, message, total
+from tests.servers.model import Command
+from tests.servers.scripted import Conversation, Scripted
+from tests.terminal import Terminal
+
+Start = Callable[..., Scripted]
+
+
+@pytest.fixture(autouse=True)
+def every_step(mailmove: Program) -> None:
+    """Let the bar be drawn at each step, not a few times a second: what is shown must not depend on the time."""
+    mailmove.env["TQDM_MININTERVAL"] = "0"
+
+
+def test_at_a_terminal_it_shows_octets_messages_folder_and_rate(mailbox: Mailbox, mailmove: Program) -> None:
+    mailbox.fill(message(number, size=50_000) for number in range(40))
+    mailbox.fill((message(number, size=50_000) for number in range(40, 60)), "Letters")
+    mailmove.account(mailbox)
+    with Terminal(mailmove.command("export"), mailmove.env, columns=120) as terminal:
+        assert terminal.finish() == 0
+    assert re.search(r"box: +\d+%", terminal.shown), "the share of all octets"
+    assert re.search(r"\d[\d.]*[kM]?/2\.\d+M ", terminal.shown), "octets done, of all in the account"
+    assert re.search(r"\[\d\d:\d\d<[\d?]", terminal.shown), "time passed, and time left"
+    assert "B/s" in terminal.shown
+    assert "/60 INBOX" in terminal.shown or "/60 Letters" in terminal.shown
+    last = terminal.shown.rpartition("\r\x1b[K")[2] or terminal.shown
+    assert "All 60 messages in 2 folders of box are in" in last
+
+
+def test_only_standard_error_counts(mailbox: Mailbox, mailmove: Program) -> None:
+    """The result goes into a pipe, and somebody still watches."""
+    mailbox.fill(message(number, size=50_000) for number in range(40))
+    mailmove.account(mailbox)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as result:
+        with Terminal(mailmove.command("export", "--json"), mailmove.env, stdout=writing) as terminal:
+            os.close(writing)
+            assert terminal.finish() == 0
+            assert "box: " in terminal.shown
+        assert result.read(1) == b"{"
+
+
+@pytest.mark.parametrize("option", [[], ["--quiet"]])
+def test_without_a_terminal_there_is_none(mailbox: Mailbox, mailmove: Program, option: list[str]) -> None:
+    mailbox.fill(message(number, size=50_000) for number in range(40))
+    mailmove.account(mailbox)
+    done = mailmove("export", *option)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_quiet_is_quiet_at_a_terminal_too(mailbox: Mailbox, mailmove: Program) -> None:
+    mailbox.fill(map(message, range(5)))
+    mailmove.account(mailbox)
+    with Terminal(mailmove.command("export", "-q"), mailmove.env) as terminal:
+        assert terminal.finish() == 0
+    assert terminal.shown == ""
+
+
+@pytest.mark.fault(50)
+def test_ctrl_c_at_a_terminal_ends_it_with_a_summary(scripted: Start, mailmove: Program) -> None:
+    server = scripted()
+    server.store.add("INBOX", *map(message, range(3)))
+    server.store.add("Letters", *map(message, range(3, 6)))
+    archive = mailmove.account(server)
+    reached = threading.Event()
+
+    def stuck(talk: Conversation, command: Command) -> None:
+        reached.set()
+        talk.silence()
+
+    server.on("EXAMINE", stuck, "Letters", nth=1)
+    with Terminal(mailmove.command("export"), mailmove.env) as terminal:
+        assert reached.wait(60)
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+    assert "box: the export stopped early: interrupted" in terminal.shown
+    assert "3 messages that the server lists are safe in" in terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert total(archived(archive)).total() == 3
+    assert mailmove("export").code == 0
+    assert total(archived(archive)).total() == 6
+
+
+@pytest.mark.fault(43)
+def test_a_folder_name_cannot_draw_on_the_terminal(scripted: Start, mailmove: Program) -> None:
+    server = scripted()
+    name = "\x1b]0;owned\x07\x1b[2J"
+    server.store.add(name.encode(), *(message(number, size=200_000) for number in range(20)))
+    mailmove.account(server)
+    with Terminal(mailmove.command("export"), mailmove.env) as terminal:
+        assert terminal.finish() == 0, terminal.shown
+    assert "\x1b]0;" not in terminal.shown
+    assert "\x07" not in terminal.shown
+    assert "\x1b[2J" not in terminal.shown
+
+
+@pytest.mark.fault(50)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_is_to_be_ignored_is_ignored(scripted: Start, mailmove: Program, number: signal.Signals) -> None:
+    """As under nohup, or in the background of a shell without job control."""
+    server = scripted()
+    server.store.add("INBOX", *map(message, range(3)))
+    archive = mailmove.account(server)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def wait(talk: Conversation, command: Command) -> None:
+        reached.set()
+        go_on.wait(60)
+        talk.answer(command)
+
+    server.on("EXAMINE", wait, nth=1)
+    process = subprocess.Popen(
+        mailmove.command("export"),
+        env=mailmove.env,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN),
+    )
+    assert reached.wait(60)
+    process.send_signal(number)
+    go_on.set()
+    assert process.wait(60) == 0
+    assert total(archived(archive)).total() == 3
