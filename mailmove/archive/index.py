@@ -310,7 +310,7 @@ class Index:
 
     def with_body(self, sha256: bytes) -> list[Stored]:
         """Messages whose octets have this hash."""
-        return self._find("m.body = ? AND m.sha256 = ?", _body(sha256), sha256)
+        return self._find("m.body = ? AND m.sha256 = ?", body_key(sha256), sha256)
 
     def entries(self, wire: bytes, uidvalidity: int) -> Iterator[Entry]:
         """Every message of a folder, superseded ones included."""
@@ -318,7 +318,7 @@ class Index:
 
     def entries_with(self, sha256: bytes) -> Iterator[Entry]:
         """Every message whose octets have this hash."""
-        return self._entries("m.sha256 = ?", sha256)
+        return self._entries("m.body = ? AND m.sha256 = ?", body_key(sha256), sha256)
 
     def _entries(self, where: str, *values: object) -> Iterator[Entry]:
         with self._lock:
@@ -346,7 +346,7 @@ class Index:
         for start in range(0, len(todo), _QUERY):
             some = todo[start : start + _QUERY]
             query = f"SELECT DISTINCT sha256 FROM message WHERE body IN ({','.join('?' * len(some))})"
-            known.update(row[0] for row in self._db.execute(query, list(map(_body, some))))
+            known.update(row[0] for row in self._db.execute(query, list(map(body_key, some))))
         return known.intersection(todo)
 
     def with_object(self, object_id: str, size: int | None) -> list[Stored]:
@@ -356,7 +356,7 @@ class Index:
     def elsewhere(self, wire: bytes, base: Base, sha256: bytes) -> bool:
         """Whether a message of just this base is recorded in another folder; UIDVALIDITYs of folders may be equal."""
         where = "m.body = ? AND m.sha256 = ? AND m.uid = ? AND m.arrival = ? AND f.uidvalidity = ? AND f.wire <> ?"
-        return bool(self._find(where, _body(sha256), sha256, base.uid, base.arrival, base.uidvalidity, wire))
+        return bool(self._find(where, body_key(sha256), sha256, base.uid, base.arrival, base.uidvalidity, wire))
 
     def complete(self, wire: bytes, uidvalidity: int) -> records.Complete | None:
         """The state in which everything of a folder was archived, if that was so at the last look."""
@@ -444,7 +444,7 @@ class Index:
                     line.size,
                     line.octets,
                     sha256,
-                    _body(sha256),
+                    body_key(sha256),
                     " ".join(line.flags),
                     line.verified,
                     line.object_id,
@@ -560,7 +560,7 @@ class Index:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
-def _body(sha256: bytes) -> int:
+def body_key(sha256: bytes) -> int:
     """The beginning of a hash as SQLite's integer: an index over these costs half of one over whole hashes."""
     return int.from_bytes(sha256[:8], "big", signed=True)
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from mailmove import fields
+from mailmove.archive.index import body_key
 from mailmove.model import Copy, Found
 
 _TABLE = """CREATE TABLE IF NOT EXISTS search (
@@ -99,8 +100,9 @@ class Search:
     def text(self, sha256: bytes) -> str:
         """What :attr:`Query.words` are looked for in."""
         rows = self._db.execute(
-            "SELECT s.from_, s.to_, s.subject FROM message m JOIN search s ON s.id = m.id WHERE m.sha256 = ? LIMIT 1",
-            (sha256,),
+            "SELECT s.from_, s.to_, s.subject FROM message m JOIN search s ON s.id = m.id"
+            " WHERE m.body = ? AND m.sha256 = ? LIMIT 1",
+            (body_key(sha256), sha256),
         )
         return "\n".join(rows.fetchone() or ())
 
@@ -113,24 +115,21 @@ class Search:
             rows = self._db.execute(
                 "SELECT m.sha256, m.arrival, m.octets, m.message_id, m.date, m.from_, m.to_, m.subject,"
                 f" f.wire, f.uidvalidity, m.uid, {_ON_SERVER} FROM message m JOIN folder f ON f.id = m.folder"
-                f" WHERE m.sha256 IN ({','.join('?' * len(some))}) ORDER BY m.arrival DESC, m.id",
-                some,
+                f" WHERE m.body IN ({','.join('?' * len(some))}) ORDER BY m.arrival DESC, m.id",
+                list(map(body_key, some)),
             )
             for row in rows:
-                rows_of[row[0]].append(row)
+                if row[0] in rows_of:
+                    rows_of[row[0]].append(row)
         return [_found(rows) for rows in rows_of.values() if rows]
 
     def with_prefix(self, digits: str, most: int = 5) -> list[bytes]:
-        """SHA-256 of messages that begin with these hexadecimal digits, a few of them.
-
-        :raises ValueError: when they are not hexadecimal digits, or too many.
-        """
+        """SHA-256 of messages that begin with these hexadecimal digits, at least one of them, at most 64."""
         low = bytes.fromhex(digits.ljust(64, "0"))
         high = bytes.fromhex(digits.ljust(64, "f"))
-        if len(low) != 32:
-            raise ValueError("a SHA-256 has 64 digits")
         rows = self._db.execute(
-            "SELECT DISTINCT sha256 FROM message WHERE sha256 BETWEEN ? AND ? LIMIT ?", (low, high, most)
+            "SELECT DISTINCT sha256 FROM message WHERE body BETWEEN ? AND ? AND sha256 BETWEEN ? AND ? LIMIT ?",
+            (body_key(low), body_key(high), low, high, most),
         )
         return [row[0] for row in rows]
 
