@@ -73,6 +73,8 @@ def audit(
         result.bands = tuple(survey.bands())
         result.undated = total(usage.undated for usage in survey.usages.values())
         result.what_ifs = tuple(survey.what_if(age, known.tightest) for age in options.ages)
+    if any(folder.folder.special_use == "\\all" for folder in figures):
+        result.notes.append("a message with several labels counts in each of its folders here")
     if unsized := sum(usage.unsized for usage in survey.usages.values()):
         result.notes.append(f"the server does not tell the size of {plural(unsized, 'message')}")
     _foresee(result, survey, state.audits, complete=None not in sizes.values())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from mailmove.errors import Exit
+from mailmove.errors import Exit, most_serious
 from mailmove.model import Folder
 from mailmove.plan.forecast import Forecast
 from mailmove.plan.gauge import Gauge, Quota
@@ -128,8 +128,7 @@ class AuditResult:
     @property
     def exit(self) -> Exit:
         """The exit code of this account."""
-        if self.trouble:
-            return self.trouble
         if self.above:
-            return Exit.THRESHOLD
-        return Exit.LACKING if self.fail_above is not None and not self.quota.judged else Exit.DONE
+            return most_serious((self.trouble, Exit.THRESHOLD))
+        judged = self.fail_above is None or self.quota.judged
+        return most_serious((self.trouble, Exit.DONE if judged else Exit.LACKING))

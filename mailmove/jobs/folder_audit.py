@@ -57,6 +57,7 @@ class FolderAudit:
         self._session = session
         self._archive = archive
         self._cache = cache
+        self._uidvalidity: dict[Folder, int] = {}
 
     def read(
         self, view: Seen, make: MakeUsage, *, sent: bool = False, archived: bool = False, take: Take | None = None
@@ -71,6 +72,7 @@ class FolderAudit:
             done = 0
             try:
                 listing = self._listing(view, opened)
+                self._uidvalidity[view.folder] = listing.uidvalidity
                 if sent or take or self._restoring(view.folder):
                     listing = replace(listing, messages=list(listing.messages))
                 dates = self._dates(opened, listing, archived=archived)
@@ -88,13 +90,19 @@ class FolderAudit:
                 return usage, max(0, listing.expected - done)
 
     def headers(self, folder: Folder, uids: Collection[int]) -> dict[int, Headers]:
-        """Date, From and Subject of a few messages."""
+        """Date, From and Subject of a few messages of a folder that was read."""
+        found: dict[int, Headers] = {}
+        uidvalidity = self._uidvalidity[folder]
+        if self._archive is not None and uidvalidity:
+            archived = self._archive.index.folder_headers(folder.wire, uidvalidity)
+            found = {uid: headers for uid, headers in archived if uid in uids}
+        missing = [uid for uid in uids if uid not in found]
 
         def ask() -> dict[int, Headers]:
             opened = Opened(self._session, folder)
-            return {uid: scan_headers(block) for uid, block in scan.fields(opened.wire(), uids, _SHOWING)}
+            return {uid: scan_headers(block) for uid, block in scan.fields(opened.wire(), missing, _SHOWING)}
 
-        return self._session.ask(ask)
+        return found | (self._session.ask(ask) if missing else {})
 
     def _listing(self, view: Seen, opened: Opened) -> Listing:
         wire, status = view.folder.wire, view.status

@@ -86,9 +86,6 @@ class Survey:
     def read(self, chosen: Sequence[Folder]) -> Work:
         """Read these folders; where arrival does not tell their age, all of them once more by the day of sending."""
         self._chosen = [view for view in self._views if view.folder in chosen]
-        for view in self._chosen:
-            if view.status is None:
-                self.problems.append(f"{view.folder.shown} cannot be opened: {visible(view.problem)}")
         yield from self._read_all()
         if self._options.age_by is None and self.policy.age_by is AgeBy.ARRIVAL and not self._options.quick:
             yield from self._find_moved()
@@ -110,11 +107,9 @@ class Survey:
 
     def bands(self) -> Iterator[Band]:
         """All messages by age, the youngest first."""
-        tallies = [
-            total(parts) for parts in zip(*(usage.bands(self._edges) for usage in self.usages.values()), strict=True)
-        ]
-        for age, tally in zip((None, *self._options.ages), reversed(tallies), strict=False):
-            yield Band(age, tally)
+        folders = [list(reversed(usage.bands(self._edges))) for usage in self.usages.values()]
+        for number, age in enumerate((None, *self._options.ages)):
+            yield Band(age, total(bands[number] for bands in folders))
 
     def what_if(self, age: Age, gauge: Gauge) -> WhatIf:
         """What pruning by an age frees, by the rules that prune has."""
@@ -156,6 +151,11 @@ class Survey:
     def _read_all(self) -> Work:
         self.usages.clear()
         self._groups = Groups()
+        self.problems = [
+            f"{view.folder.shown} cannot be opened: {visible(view.problem)}"
+            for view in self._chosen
+            if view.status is None
+        ]
         wanted = [view for view in self._chosen if view.status is not None and not self._told(view)]
         for view in wanted:
             assert view.status is not None

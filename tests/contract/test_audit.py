@@ -225,8 +225,9 @@ def test_what_the_archive_knows_is_not_fetched_again(mailbox: Mailbox, mailmove:
     before = mailmove("audit", *arguments, "--json").json["accounts"][0]
     assert before["archive"] is None
     assert mailmove("export", *arguments).code == 0
-    done = mailmove("audit", *arguments, "--json", "-vv")
+    done = mailmove("audit", *arguments, "--json", "-vv", "--top", "3", "--by", "sender")
     assert "FETCH" not in done.err
+    assert done.json["accounts"][0]["biggest"][0]["subject"] == r"Größe \x1b[31m"
     (found,) = done.json["accounts"]
     assert found["archive"]["messages"] == found["messages"] == 40
     assert [w["archived"] for w in found["prune"]] == [w["frees"] for w in found["prune"]]

@@ -251,6 +251,30 @@ def test_folders_that_cannot_be_opened_are_named_and_the_others_told(scripted: S
     assert "PROBLEM: box: Sent cannot be read" in mailmove("audit").out
 
 
+@pytest.mark.fault(38)
+def test_a_mailbox_of_which_nothing_can_be_opened(scripted: Start, mailmove: Program) -> None:
+    server = start(
+        scripted,
+        """
+        EXAMINE
+            {tag} NO [NOPERM] not for you
+        """,
+    )
+    done, found = audit(mailmove, server)
+    assert done.code == 3
+    assert len(found["problems"]) == 2
+    assert mailmove("audit").code == 3
+
+
+def test_folders_that_overlap_are_said_to(scripted: Start, mailmove: Program) -> None:
+    server = start(scripted)
+    server.store.add("All Mail", *map(message, range(10)), attributes="\\All")
+    done, found = audit(mailmove, server)
+    assert done.code == 0, done.err
+    assert found["notes"] == ["a message with several labels counts in each of its folders here"]
+    assert [folder["name"] for folder in found["prune_leaves_alone"]] == ["All Mail"]
+
+
 @pytest.mark.fault(24)
 def test_a_listing_that_lacks_messages_is_said(scripted: Start, mailmove: Program) -> None:
     server = start(scripted)
