@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from mailmove.archive import durable
 from mailmove.config import Account
@@ -52,32 +52,29 @@ class Keyring:
 
     def read(self) -> str | None:
         """Ask for the secret; a locked store may ask the user first."""
-        import keyring
-
-        return self._ask(lambda: keyring.get_password(SERVICE, self._login))
+        secret: str | None = self._ask(lambda keyring: keyring.get_password(SERVICE, self._login))
+        return secret
 
     def write(self, secret: str) -> None:
         """Store it, and see whether it is really there: a keyring that keeps nothing says nothing."""
-        import keyring
-
-        self._ask(lambda: keyring.set_password(SERVICE, self._login, secret))
+        self._ask(lambda keyring: keyring.set_password(SERVICE, self._login, secret))
         if self.read() != secret:
             raise LoginError("the keyring of this session keeps nothing")
 
     def forget(self) -> None:
         """Delete it, if it is there."""
-        import keyring
-
         if self.read() is not None:
-            self._ask(lambda: keyring.delete_password(SERVICE, self._login))
+            self._ask(lambda keyring: keyring.delete_password(SERVICE, self._login))
 
-    def _ask(self, question: Callable[[], T]) -> T:
+    def _ask(self, question: Callable[[Any], T]) -> T:
         answer: list[T] = []
         failure: list[str] = []
 
         def ask() -> None:
             try:
-                answer.append(question())
+                import keyring  # looks for a secret store, which may be where it hangs
+
+                answer.append(question(keyring))
             except Exception as error:  # noqa: BLE001 - backends raise whatever they like
                 failure.append(visible(str(error)) or type(error).__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,52 @@ def test_without_a_terminal_it_never_asks(scripted: Start, mailmove: Program) ->
     done = mailmove("account", "test", stdin="pw\n")
     assert done.code == 5
     assert "there is no password for box" in done.err
+    assert done.err.count("\n") == 2
+    assert server.octets == b""
+
+
+@pytest.mark.fault(40)
+def test_a_keyring_is_asked_after_the_command(scripted: Start, mailmove: Program) -> None:
+    server = scripted()
+    server.store.passwords = {"kept", "told"}
+    login = f"{server.user}@{server.host}:{server.port}"
+    (mailmove.home / "keyring.json").write_text(json.dumps({f"mailmove {login}": "kept"}))
+    mailmove.env["PYTHON_KEYRING_BACKEND"] = "tests.servers.keyrings.InFile"
+    asks_nobody(mailmove)
+    for command in ({}, {"password_command": ["echo", "told"]}):
+        mailmove.configure("")
+        mailmove.account(server, **command)  # type: ignore[arg-type]
+        assert mailmove("account", "test").code == 0
+    assert logins(server) == ["kept", "told"]
+
+
+@pytest.mark.fault(40)
+@pytest.mark.parametrize(
+    ("backend", "said"),
+    [
+        ("keyring.backends.null.Keyring", "there is no password for box"),
+        ("keyring.backends.fail.Keyring", "the keyring failed: No recommended backend was available"),
+        ("tests.servers.keyrings.Locked", "the keyring failed: Failed to unlock the collection!"),
+        ("tests.servers.keyrings.Hanging", "the keyring did not answer in 0.2 seconds; is it locked?"),
+        ("hanging.Backend", "the keyring did not answer in 0.2 seconds; is it locked?"),
+    ],
+)
+def test_a_keyring_that_is_of_no_use(
+    scripted: Start, mailmove: Program, tmp_path: Path, backend: str, said: str
+) -> None:
+    """Absent, locked, hanging, or hanging already while it is looked for: an error in time, and an end."""
+    server = scripted()
+    mailmove.account(server)
+    asks_nobody(mailmove)
+    (tmp_path / "hanging.py").write_text("import threading\nthreading.Event().wait()\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import mailmove.vault\nmailmove.vault.Keyring.__init__.__defaults__ = (0.2,)\n"
+    )
+    path = f"{tmp_path}:{mailmove.env['PYTHONPATH']}"
+    impatient = {"PYTHONPATH": path} if "0.2" in said else {}  # the others answer, however long their import takes
+    done = mailmove("account", "test", env={"PYTHON_KEYRING_BACKEND": backend, **impatient})
+    assert done.code == 5
+    assert said in done.err
     assert done.err.count("\n") == 2
     assert server.octets == b""
 
