@@ -72,7 +72,7 @@ class Keyring:
 
         def ask() -> None:
             try:
-                import keyring  # looks for a secret store, which may be where it hangs
+                import keyring  # late: it takes 0.2 s, and most runs ask nothing
 
                 answer.append(question(keyring))
             except Exception as error:  # noqa: BLE001 - backends raise whatever they like
