@@ -68,9 +68,9 @@ def restore(
             if dry_run or not (planned.total("planned") or job.unfinished):
                 return planned
             if planned.total("planned") and not yes:
-                asks = setup.interactive
-                agreed = asks and report.agrees(work.ask([*report.plan(planned)], report.question(planned)))
-                planned.declined = not agreed
+                planned.asked = setup.interactive
+                answer = work.ask([*report.plan(planned)], report.question(planned)) if planned.asked else None
+                planned.declined = not report.agrees(answer)
             return planned if planned.declined else (yield from job.run())
 
     raise typer.Exit(present("restore", setup, carry_out(setup, [target], start), report))

@@ -71,6 +71,7 @@ class FolderRestore:
         self._login = login
         self._copies = copies
         self._new = target.new
+        self._closed = False
         self._begun = False
         self._sent: set[Key] = set()
         self._failed: set[Key] = set()
@@ -87,6 +88,7 @@ class FolderRestore:
             look = self._session.ask(lambda: self._look(writable=False))
         except CommandRefused as error:
             self.outcome.fail(f"{error.command} refused: {error.text}", len(self._wanted))
+            self._closed = True
             return
         self.outcome.there = look.there
         put = [entry for entry in look.put if self._fits(entry)]
@@ -104,6 +106,8 @@ class FolderRestore:
         :raises Unreachable: when the server is lost, and :exc:`~mailmove.errors.CommandRefused` when it has no room:
             what is back by then is in :attr:`outcome`.
         """
+        if self._closed:
+            return
         try:
             if self._new and self.outcome.planned:
                 self._create()
@@ -119,7 +123,8 @@ class FolderRestore:
                 look = self._look(writable=True)
                 self._archive.record(look.late)
                 self._count_late(look.late)
-                todo = [entry for entry in look.put if _key(entry) not in self._sent | self._failed]
+                settled = self._sent | self._failed
+                todo = [entry for entry in look.put if _key(entry) not in settled]
                 if todo:
                     yield from self._put(look, todo)
                     continue

@@ -122,12 +122,13 @@ class PutBack:
 class RestoreResult:
     """The outcome of a restore into one account; unless it was ``carried_out``, what there is to do.
 
-    ``declined``: it was to be carried out, and nobody agreed.
+    ``asked``: somebody has seen the plan and was asked; ``declined``: nobody agreed to it.
     """
 
     account: str
     path: str
     carried_out: bool = False
+    asked: bool = False
     declined: bool = False
     folders: list[PutBack] = field(default_factory=list)
     seconds: float = 0.0

@@ -89,7 +89,8 @@ def overfull(roots: Sequence[QuotaRoot], needs: Mapping[bytes, tuple[int, int]])
     """Why quota roots have no room for what is needed: messages and octets by folder; empty when they have."""
     problems = []
     for root in roots:
-        messages, octets = (sum(need[n] for wire, need in needs.items() if wire in root.folders) for n in (0, 1))
+        under = [need for wire, need in needs.items() if not root.folders or wire in root.folders]
+        messages, octets = (sum(need[n] for need in under) for n in (0, 1))
         for resource in root.resources or ():
             free = max(0, resource.limit - resource.usage)
             if resource.limit and resource.name == "STORAGE" and octets > free:

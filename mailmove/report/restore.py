@@ -15,7 +15,8 @@ from mailmove.units import format_size, plural
 def text(result: RestoreResult) -> Iterator[str]:
     """The plan, or the verdict and what it rests on, then the next step."""
     if not result.carried_out:
-        yield from plan(result)
+        if not result.asked:
+            yield from plan(result)
         if result.declined:
             yield "Nothing was put back."
         return

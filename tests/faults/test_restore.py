@@ -279,3 +279,20 @@ def test_a_message_larger_than_the_memory_allowed_streams(mailbox: Mailbox, mail
     done = subprocess.run(["sh", "-c", limited], env=mailmove.env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert mailbox.contents() == before
+
+
+@pytest.mark.fault(38)
+def test_a_folder_that_cannot_be_opened_is_named_and_the_others_go_back(scripted: Serve, mailmove: Program) -> None:
+    account = Gone(scripted, mailmove)
+    sent = account.store.add("Sent", message(70))
+    account.export()
+    sent.mails.clear()
+    account.inbox.mails.clear()
+    account.server.script("EXAMINE /Sent/\n    {tag} NO [NOPERM] not yours\n")
+    result = account.restore(code=3)
+    failures = {folder["name"]: folder["failures"] for folder in result["folders"]}
+    assert failures == {
+        "INBOX": [],
+        "Sent": [{"message": None, "count": 1, "why": "EXAMINE refused: [NOPERM] not yours"}],
+    }
+    assert account.held() == Counter(MESSAGES)

@@ -76,6 +76,8 @@ def test_room_is_counted_per_quota_root() -> None:
     assert overfull([storage, count], {b"INBOX": (1, 61), b"Sent": (1, 40)}) == ["it needs 101 B, and 100 B are free"]
     [problem] = overfull([storage, count], {b"Sent": (2, 40)})
     assert problem == "it needs room for 2 messages, and there is room for 1"
+    everywhere = QuotaRoot("user", (Resource("STORAGE", 900, 1000),))
+    assert overfull([everywhere], {b"INBOX": (1, 60), b"Sent": (1, 41)}) == ["it needs 101 B, and 100 B are free"]
 
 
 def mapped(sources: list[Folder], there: list[Folder], *, into: str | None = None, **place: Any) -> dict[str, str]:
