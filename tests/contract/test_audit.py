@@ -99,6 +99,9 @@ def test_without_quota_it_tells_the_sum_as_a_sum(anywhere: Mailbox, mailmove: Pr
         "root": "", "resource": "STORAGE", "used": sizes, "limit": None, "percent": None, "source": "sum",
     }  # fmt: skip
     assert found["quota_lacking"] == "the server has no QUOTA extension"
+    recent = sum(band["octets"] for band in found["ages"][:2])
+    assert found["forecast"]["per_day"] == round(recent / 90) > 0
+    assert (found["forecast"]["method"], found["forecast"]["full"]) == ("arrivals of the last 90 days", None)
     assert [w["percent_after"] for w in found["prune"]] == [None] * 6
     text = mailmove("audit", anywhere.url, "--tls", "none").out
     assert "(sum of sizes; the server has no QUOTA extension)" in text.splitlines()[0]
