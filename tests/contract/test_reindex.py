@@ -10,6 +10,7 @@ import pytest
 
 from tests.exported import Archived, overwrite, snapshot
 from tests.kit import Mailbox, Program, message
+from tests.tracing import killed_at, some, steps
 
 
 @pytest.fixture
@@ -220,6 +221,30 @@ def test_a_lost_message_line_and_its_lost_file_are_fetched_again(archived: Archi
     reindex(archived)
     archived.export()
     assert archived.check("--server")["not_archived"] == []
+
+
+@pytest.mark.fault(1, 7)
+@pytest.mark.loss(44)
+def test_killed_at_any_step_it_loses_no_line_and_the_same_command_ends_it(mailbox: Mailbox, mailmove: Program) -> None:
+    archived = Archived(mailbox, mailmove)
+    lines = lines_of(journal(archived))
+    lines[2] = lines[2].replace(b'"', b"'", 1)
+    damaged = b"".join(lines)
+    journal(archived).write_bytes(damaged)
+    sound = {line for line in lines[:2] + lines[3:] if b'"kind":"complete"' not in line}
+    with mailmove.kept() as bring_back:
+        found = some(steps(mailmove, "reindex"), 24)
+        reached = 0
+        for step in found:
+            bring_back()
+            reached += killed_at(mailmove, step, "reindex")
+            result = reindex(archived)
+            assert result["messages"] == 12, step
+            assert sound <= set(lines_of(journal(archived))), step
+            kept = [path.read_bytes() for path in (archived.box / ".mailmove/aside").iterdir()]
+            assert damaged in kept, step
+            assert archived.check()["problems"] == [], step
+    assert reached >= len(found) - 2
 
 
 def test_reindex_makes_no_archive_where_there_is_none(mailbox: Mailbox, mailmove: Program) -> None:
