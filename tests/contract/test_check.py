@@ -13,6 +13,7 @@ import pytest
 
 from tests.exported import Archived, overwrite
 from tests.kit import Mailbox, Program, message
+from tests.tracing import killed_at, some, steps
 
 
 def named(result: Any) -> list[tuple[str, int, str]]:
@@ -70,6 +71,26 @@ def test_refetch_sets_it_right_and_keeps_the_altered_file(archived: Archived) ->
     assert archived.check()["problems"] == []
     assert altered.read_bytes() == original
     assert [path.read_bytes() for path in (archived.box / ".mailmove/aside").iterdir()] == [b"not the message"]
+
+
+@pytest.mark.fault(1)
+def test_a_refetch_killed_at_any_step_loses_neither_the_altered_file_nor_the_message(archived: Archived) -> None:
+    altered = archived.file("INBOX", 2)
+    original = altered.read_bytes()
+    overwrite(altered, b"not the message")
+    mailmove = archived.mailmove
+    with mailmove.kept() as bring_back:
+        found = some(steps(mailmove, "export", "--refetch"), 24)
+        reached = 0
+        for step in found:
+            bring_back()
+            reached += killed_at(mailmove, step, "export", "--refetch")
+            archived.export("--refetch")
+            assert archived.file("INBOX", 2).read_bytes() == original, step
+            aside = [path.read_bytes() for path in (archived.box / ".mailmove/aside").iterdir()]
+            assert aside == [b"not the message"], step
+            assert archived.check()["problems"] == [], step
+    assert reached >= len(found) - 2
 
 
 def test_without_the_server_the_remedy_is_another_copy(archived: Archived) -> None:
