@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mailmove.archive import durable, names, proof
 from mailmove.archive.index import Stored
-from mailmove.archive.records import MessageId
 from mailmove.archive.store import META, Archive
 from mailmove.safe import visible
 
 _PARTS = ("cur", "new", "tmp")
 
 
-def find_moved(archive: Archive, missing: Iterable[Stored]) -> dict[MessageId, str]:
+def find_moved(archive: Archive, missing: Iterable[Stored]) -> dict[Stored, str]:
     """Where message files that are not in their place are now: found by base, or by size and hash under another name.
 
     Returns for each that was found its path relative to the archive. One file serves every message of its octets.
@@ -24,7 +23,7 @@ def find_moved(archive: Archive, missing: Iterable[Stored]) -> dict[MessageId, s
     for stored in missing:
         by_base.setdefault(str(stored.base), []).append(stored)
         by_octets.setdefault(stored.base.octets, []).append(stored)
-    found: dict[MessageId, str] = {}
+    found: dict[Stored, str] = {}
     for path, directory in _maildirs(archive) if by_base else ():
         with durable.explained(f"listing {visible(os.path.join(archive.path, path))}"):
             here = os.listdir(directory)
@@ -37,7 +36,7 @@ def find_moved(archive: Archive, missing: Iterable[Stored]) -> dict[MessageId, s
             else:
                 continue
             for stored in hits:
-                found.setdefault(stored.id, os.path.join(path, name))
+                found.setdefault(stored, os.path.join(path, name))
     return found
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 
-from mailmove.archive import durable, strays
+from mailmove.archive import strays
 from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
@@ -19,7 +19,6 @@ from mailmove.jobs.progress import TELL_EVERY, Advance, Expect, Progress
 from mailmove.model import Folder
 from mailmove.plan.folders import choose
 from mailmove.plan.presence import presence
-from mailmove.safe import visible
 from mailmove.server.folders import look
 from mailmove.server.session import Session
 
@@ -143,6 +142,7 @@ class _Files:
         self._absent: list[Stored] = []
         self._unrecorded: list[tuple[FolderDir, Base, str]] = []
         self._read: dict[Inode, Digest] = {}
+        self._listed: dict[Key, set[tuple[int, bytes]]] = {}
         self.bad: set[tuple[Key, bytes]] = set()
 
     def run(self) -> Generator[Progress, None, None]:
@@ -189,7 +189,7 @@ class _Files:
         for stored in self._absent:
             self._cancel.check()
             self._result.checked += 1
-            path = found.get(stored.id)
+            path = found.get(stored)
             if path is None:
                 self._problem(stored, MISSING)
                 continue
@@ -204,12 +204,16 @@ class _Files:
             path = f"{folder.path}/cur/{name}"
             if path in moved:
                 continue
-            whole = self._result.quick
-            if not whole:
-                with self._archive.opened(folder) as directory, durable.explained(f"reading {visible(path)}"):
-                    octets, sha256 = digest_at(directory, name)
-                whole = octets == base.octets and sha256.hex().startswith(base.digest)
+            whole = self._result.quick or self._is_what_its_name_says(folder, base, name)
             (self._result.unrecorded if whole else self._result.damaged).append(path)
+
+    def _is_what_its_name_says(self, folder: FolderDir, base: Base, name: str) -> bool:
+        with self._archive.opened(folder) as directory:
+            try:
+                octets, sha256 = digest_at(directory, name)
+            except OSError:
+                return False
+        return octets == base.octets and sha256.hex().startswith(base.digest)
 
     def _problem(self, stored: Stored, why: str) -> None:
         key = stored.id.folder, stored.id.uidvalidity
@@ -222,9 +226,17 @@ class _Files:
                 why="" if why in (MISSING, ALTERED) else why,
                 arrival=stored.base.arrival,
                 subject=self._archive.index.headers(stored).subject,
-                on_server=stored.id.uid in self._held[key],
+                on_server=(stored.id.uid, stored.sha256) in self._on_server(key),
             )
         )
+
+    def _on_server(self, key: Key) -> set[tuple[int, bytes]]:
+        """UID and SHA-256 of what the server still lists of a folder; a UID may have stood for another message once."""
+        found = self._listed.get(key)
+        if found is None:
+            bodies = (body for body in self._archive.index.bodies(*key) if body.current and body.uid in self._held[key])
+            found = self._listed[key] = {(body.uid, body.sha256) for body in bodies}
+        return found
 
 
 def _seen_last(archive: Archive, key: Key) -> frozenset[int]:

@@ -157,7 +157,7 @@ class FolderExport:
         moved = find_moved(self._archive, lost.values())
         if moved:
             outcome.notes.append(f"{plural(len(moved), 'message')} found where a mail program put them")
-        return frozenset(lost.keys() - {found.uid for found in moved})
+        return frozenset(lost.keys() - {stored.id.uid for stored in moved})
 
     def _altered(self, where: FolderDir) -> dict[int, str]:
         """UIDs whose file is there and not what was archived, with the file's name."""

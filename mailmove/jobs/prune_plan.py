@@ -342,7 +342,7 @@ class Planner:
                 unproven[verdict.stored.id.uid] = verdict.problem
             yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
         moved = find_moved(archive, missing) if missing else {}
-        unproven.update({one.id.uid: MISSING for one in missing if one.id not in moved})
+        unproven.update({one.id.uid: MISSING for one in missing if one not in moved})
 
     def _count_sent_later(self, folder: FolderPlan) -> None:
         """How many of what goes have a Date header that is not old enough, as far as the archive tells."""

@@ -90,7 +90,38 @@ def test_one_file_stands_for_every_message_of_its_octets(archive: Archive) -> No
     second.unlink()
     missing = [stored for name in "AB" for stored in archive.index.stored(name.encode(), 7)]
     found = strays.find_moved(archive, missing)
-    assert {key.folder: path for key, path in found.items()} == dict.fromkeys((b"A", b"B"), "A/new/1600.M1.host")
+    assert {stored.id.folder: path for stored, path in found.items()} == dict.fromkeys(
+        (b"A", b"B"), "A/new/1600.M1.host"
+    )
+
+
+@pytest.mark.fault(16)
+def test_a_found_file_does_not_stand_for_another_message_of_its_uid(archive: Archive) -> None:
+    """The UID came to mean another message; both are archived, both lost, and only one of the files turns up."""
+    where = folder(archive, "INBOX")
+    first = put(archive, where, 1, TEXT)
+    first.rename(first.parent.parent / "new" / first.name)
+    put(archive, where, 1, b"Subject: y\r\n\r\ny\r\n", 1_700_000_000).unlink()
+    result = checked(archive)
+    assert [(moved.uid, moved.path) for moved in result.moved] == [(1, f"INBOX/new/{first.name}")]
+    assert [(problem.uid, problem.subject) for problem in result.problems] == [(1, b"y")]
+
+
+def test_the_remedy_for_a_message_whose_uid_means_another_by_now_is_not_the_server(archive: Archive) -> None:
+    where = folder(archive, "INBOX")
+    put(archive, where, 1, TEXT).unlink()
+    put(archive, where, 1, b"Subject: y\r\n\r\ny\r\n", 1_700_000_000)
+    assert [(problem.subject, problem.on_server) for problem in checked(archive).problems] == [(b"x", False)]
+
+
+@pytest.mark.fault(9)
+def test_check_names_a_fifo_without_a_record_and_goes_on(archive: Archive) -> None:
+    put(archive, folder(archive, "INBOX"), 1, TEXT)
+    path = without_record(archive, 5)
+    path.unlink()
+    os.mkfifo(path)
+    result = checked(archive)
+    assert (result.checked, result.damaged) == (1, [f"INBOX/cur/{path.name}"])
 
 
 def test_what_is_in_no_maildir_is_not_found(archive: Archive) -> None:
