@@ -86,7 +86,8 @@ def _next_step() -> int:
 
     outcomes = look(setup, setup.select(None))
     exit_code = conclude(outcomes)
-    print("\n".join(report.next_step([outcome.result for outcome in outcomes if outcome.result is not None])))
+    for line in report.next_step(outcome.result for outcome in outcomes if outcome.result is not None):
+        print(line)
     return exit_code
 
 

@@ -52,7 +52,7 @@ def show(program: Sequence[str], keep: str | None) -> int:
         print(f"An IMAP server of its own, on this machine only, now holds {count} sample messages.")
         environment = _environment(home, port, password, keep)
         for words, step in STEPS:
-            command = step.format(id=_found(program, environment)) if "{id}" in step else step
+            command = step.format(id=stage.found(program, environment)) if "{id}" in step else step
             print(f"\n# {words}\n$ {command}", flush=True)
             if code := stage.run([*program, *shlex.split(command)[1:]], environment):
                 print(f"The demo ends here: that command failed with exit code {code}.", file=sys.stderr)
@@ -88,6 +88,16 @@ class _Stage:
         if self._stopped:
             raise Interrupted("interrupted")
         return code
+
+    def found(self, program: Sequence[str], environment: Mapping[str, str]) -> str:
+        """The ID of the first message that FIND finds.
+
+        :raises Interrupted: when the demo was told to stop.
+        """
+        done = subprocess.run([*program, *FIND.split(), "--json"], env=environment, stdout=subprocess.PIPE, check=False)
+        if self._stopped:
+            raise Interrupted("interrupted")
+        return str(json.loads(done.stdout)["accounts"][0]["messages"][0]["id"])
 
     def _stop(self, number: int, _: FrameType | None) -> None:
         self._stopped = True
@@ -129,12 +139,6 @@ def _fill(port: int, password: str) -> int:
             if status != "OK":
                 raise RuntimeError(f"the demo's server refused a message: {answer!r}")
     return len(mail)
-
-
-def _found(program: Sequence[str], environment: Mapping[str, str]) -> str:
-    """The ID of the first message that FIND finds."""
-    found = subprocess.run([*program, *FIND.split(), "--json"], env=environment, stdout=subprocess.PIPE, check=True)
-    return str(json.loads(found.stdout)["accounts"][0]["messages"][0]["id"])
 
 
 def _quoted(folder: str) -> str:

@@ -48,11 +48,12 @@ def as_json(result: Overview) -> dict[str, Any]:
 
 def next_step(results: Iterable[Overview]) -> Iterator[str]:
     """A line for each account, then the command to run next."""
-    due = False
+    due = None
     for result in results:
         yield f"{visible(result.account.name)}: {_holds(result)}"
         due = due or result.last is None or bool(result.last.exit)
-    yield f"Next: mailmove export     {'bring every message home' if due else 'bring home what is new'}"
+    if due is not None:  # otherwise no archive could be read, and the errors say what is next
+        yield f"Next: mailmove export     {'bring every message home' if due else 'bring home what is new'}"
 
 
 def _holds(result: Overview) -> str:

@@ -211,3 +211,4 @@ def test_an_archive_that_has_vanished_is_not_taken_for_none(mailbox: Mailbox, ma
         done = mailmove(*arguments)
         assert done.code == 7
         assert "Is a disk not mounted?" in done.err
+        assert done.out == ""
