@@ -116,7 +116,11 @@ def folder_age(
     ``guessed`` is what :func:`guess_uses` made of the account's folder names.
     """
     if folder.namespace is not NamespaceKind.PERSONAL:
-        return "it is shared" if folder.namespace is NamespaceKind.SHARED else "it belongs to another user"
+        return (
+            "it belongs to another user"
+            if folder.namespace is NamespaceKind.OTHER
+            else f"it is {folder.namespace.value}"
+        )
     named = any(_names(folder, pattern) for pattern in asked.folders)
     archived_for = asked.archived_for or policy.archived_for
     guess = (guessed or {}).get(folder.wire)
