@@ -45,8 +45,7 @@ def audit(
     """
     views = session.ask(lambda: look(session.wire))
     largest = sorted((view for view in views if view.status), key=_messages, reverse=True)
-    probes = 1 if options.quick else 3
-    told = session.ask(lambda: roots(session.wire, [view.folder for view in largest], probes=probes))
+    told = session.ask(lambda: roots(session.wire, [view.folder for view in largest], quick=options.quick))
     choice = choose((view.folder for view in views), options.include, options.exclude)
     survey = Survey(FolderAudit(session, archive, state.headers), options, views, now)
     yield from survey.read(choice.chosen)

@@ -14,24 +14,26 @@ STORAGE_UNIT = 1024  # octets
 _BATCH = 100
 
 
-def roots(wire: Wire, folders: Iterable[Folder], *, probes: int = 3) -> list[QuotaRoot] | None:
+def roots(wire: Wire, folders: Iterable[Folder], *, quick: bool = False) -> list[QuotaRoot] | None:
     """The quota roots of these folders; None when the server has no QUOTA extension.
 
-    Some servers add up every folder for each answer, so INBOX and the first others are asked, ``probes`` in all. Where
-    they have the same roots, all folders do; where not, each is asked. A folder whose root the server will not tell has
-    none here: that is what NO means for GETQUOTAROOT.
+    Some servers add up every folder for each answer, so only INBOX, the two first others and those with a special use,
+    such as a Trash that has a root of its own, are asked; ``quick`` asks INBOX alone. Where these have the same roots,
+    all folders do; where not, each is asked. A folder whose root the server will not tell has none here: that is what
+    NO means for GETQUOTAROOT.
     """
     if not wire.can("QUOTA"):
         return None
     ordered = sorted(
         (folder for folder in folders if sendable(folder.wire)), key=lambda folder: folder.wire != b"INBOX"
     )
+    sample = ordered[:1] if quick else ordered[:3] + [folder for folder in ordered[3:] if folder.special_use]
     found: dict[str, tuple[Resource, ...] | None] = {}
     members: dict[bytes, tuple[str, ...]] = {}
-    _gather(_ask(wire, ordered[:probes]), found, members)
-    alike = len({members.get(folder.wire, ()) for folder in ordered[:probes]}) <= 1
+    _gather(_ask(wire, sample), found, members)
+    alike = len({members.get(folder.wire, ()) for folder in sample}) <= 1
     if not alike:
-        _gather(_ask(wire, ordered[probes:]), found, members)
+        _gather(_ask(wire, [folder for folder in ordered if folder not in sample]), found, members)
     names = dict.fromkeys([name for names in members.values() for name in names] + list(found))
     return [
         QuotaRoot(

@@ -174,6 +174,22 @@ def test_where_all_folders_have_one_root_a_few_are_asked(scripted: Start, mailmo
     assert server.count("GETQUOTAROOT", "INBOX") == 1
 
 
+def test_a_root_that_only_an_empty_trash_has_is_found(scripted: Start, mailmove: Program) -> None:
+    server = many(scripted)
+    server.store.add("Cestino", attributes="\\Trash")
+    server.script(
+        """
+        GETQUOTAROOT /Cestino/
+            * QUOTAROOT Cestino bin
+            * QUOTA bin (STORAGE 0 100)
+            {tag} OK done
+        """
+    )
+    done, found = audit(mailmove, server)
+    assert done.code == 0, done.err
+    assert [(gauge["used"], gauge["limit"]) for gauge in found["quota"]] == [(1 << 20, 1 << 21), (0, 102400)]
+
+
 def test_where_folders_have_different_roots_each_is_asked(scripted: Start, mailmove: Program) -> None:
     server = many(scripted)
     server.script(
