@@ -129,6 +129,15 @@ class FolderStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A folder at one look: its status, or in ``problem`` why the server would not tell."""
+
+    folder: Folder
+    status: FolderStatus | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Selected:
     """What SELECT or EXAMINE says of a folder (RFC 9051 6.3.2).
 

@@ -14,12 +14,13 @@ from mailmove.jobs.audit_result import AuditResult
 from mailmove.jobs.folder_audit import FolderAudit
 from mailmove.jobs.progress import Progress
 from mailmove.jobs.survey import Options, Survey
+from mailmove.model import Seen
 from mailmove.plan import forecast
 from mailmove.plan.folders import choose
 from mailmove.plan.gauge import Gauge, Source, quota
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import total
-from mailmove.server.folders import Seen, look
+from mailmove.server.folders import look
 from mailmove.server.quota import roots
 from mailmove.server.session import Session
 from mailmove.units import plural

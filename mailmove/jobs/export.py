@@ -14,9 +14,10 @@ from mailmove.errors import Interrupted, Unreachable
 from mailmove.jobs.folder_export import FolderExport
 from mailmove.jobs.progress import Expect, Progress
 from mailmove.jobs.results import ExportResult, FolderResult
+from mailmove.model import Seen
 from mailmove.plan import sync
 from mailmove.plan.folders import choose, kept_once
-from mailmove.server.folders import Seen, look
+from mailmove.server.folders import look
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 

@@ -17,12 +17,11 @@ from mailmove.errors import Disconnected, Throttled
 from mailmove.jobs.dates import known_dates
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.progress import Advance, Progress
-from mailmove.model import Folder, Listed
+from mailmove.model import Folder, Listed, Seen
 from mailmove.plan import sync
 from mailmove.plan.retention import NO_DATES, Dates
 from mailmove.plan.usage import Usage
 from mailmove.server import scan
-from mailmove.server.folders import Seen
 from mailmove.server.session import Session
 
 _CHUNK = 2000  # messages between two reports of progress, or two additions to the cache

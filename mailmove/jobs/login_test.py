@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from mailmove.errors import Exit
 from mailmove.jobs.progress import Progress
-from mailmove.model import Endpoint, QuotaRoot
+from mailmove.model import Endpoint, QuotaRoot, Seen
 from mailmove.server import ident, quota
-from mailmove.server.folders import Seen, look
+from mailmove.server.folders import look
 from mailmove.server.session import Session
 
 

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 from mailmove.errors import LackingError
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
-from mailmove.model import Folder
+from mailmove.model import Folder, Seen
 from mailmove.plan.retention import strictest_label
-from mailmove.server.folders import Seen
 from mailmove.server.session import Session
 
 CAPABILITY = "X-GM-EXT-1"

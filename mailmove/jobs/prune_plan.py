@@ -24,13 +24,13 @@ from mailmove.jobs.export import export
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
-from mailmove.model import Folder, Listed
+from mailmove.model import Folder, Listed, Seen
 from mailmove.plan import brakes, gauge
 from mailmove.plan.folders import choose
 from mailmove.plan.policy import Asked, FolderAge, Policy, folder_age, guess_uses, unmatched
 from mailmove.plan.retention import NO_DATES, Dates, FolderRule, Stays, decide, is_drafts, needed
 from mailmove.server import deletion, quota, scan
-from mailmove.server.folders import Seen, look, select
+from mailmove.server.folders import look, select
 from mailmove.server.session import Session
 from mailmove.units import parse_timestamp, plural
 

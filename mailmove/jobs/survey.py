@@ -14,7 +14,7 @@ from mailmove.jobs.audit_result import Band, BigMessage, FolderFigures, TopGroup
 from mailmove.jobs.fetching import FolderChanged
 from mailmove.jobs.folder_audit import FolderAudit, MakeUsage
 from mailmove.jobs.progress import Expect, Progress
-from mailmove.model import Folder
+from mailmove.model import Folder, Seen
 from mailmove.plan import brakes, forecast
 from mailmove.plan.folders import choose
 from mailmove.plan.gauge import Gauge
@@ -23,7 +23,6 @@ from mailmove.plan.policy import AgeBy, Asked, Policy, before, folder_age, guess
 from mailmove.plan.retention import DAY, Dates, FolderRule, Tally, is_drafts, total
 from mailmove.plan.usage import Big, Freed, Usage
 from mailmove.safe import visible
-from mailmove.server.folders import Seen
 from mailmove.units import Age, parse_age, plural, utc
 
 AGES = tuple(map(parse_age, ("30d", "90d", "180d", "1y", "2y", "5y")))

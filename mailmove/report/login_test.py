@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mailmove.jobs.login_test import LoginTest
-from mailmove.model import Resource, Security
+from mailmove.model import Resource, Security, Seen
 from mailmove.safe import visible
-from mailmove.server.folders import Seen
 from mailmove.units import format_size, plural
 
 

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mailmove.errors import CommandRefused, Disconnected
-from mailmove.model import Folder, FolderStatus, NamespaceKind, Selected
+from mailmove.model import Folder, FolderStatus, NamespaceKind, Seen, Selected
 from mailmove.server.parse import Segments, Value, number, pairs, parse
 from mailmove.server.wire import Astring, Wire, sendable
 
 _MAX_UID = 2**32 - 1
 _BATCH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A folder at one look: its status, or in ``problem`` why the server would not tell."""
-
-    folder: Folder
-    status: FolderStatus | None
-    problem: str = ""
 
 
 def look(wire: Wire) -> list[Seen]:

@@ -1,0 +1,229 @@
+"""One way through the house: cli → jobs → plan · server · archive → model, units, errors. Read from the imports."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "mailmove"
+
+GROUND = {"errors", "model", "safe", "units", "utf7"}
+"""What everything may stand on: value types, units, one error per remedy, and how strangers' text is shown."""
+
+MAY_IMPORT = {
+    # the ground
+    "errors": set[str](),
+    "safe": set[str](),
+    "utf7": set[str](),
+    "units": {"errors"},
+    "model": {"safe", "utf7"},
+    "fields": {"safe"},  # header fields decoded for people: index, reports and jobs show the same words
+    "mime": {"fields"},  # a message opened for display
+    "cancel": {"errors"},  # Ctrl-C for whoever waits: jobs, connections, questions
+    # the three that jobs bring together
+    "plan": GROUND,
+    "server": GROUND | {"cancel"},
+    "archive": GROUND | {"fields"},
+    # what to do with which account
+    "config": GROUND | {"plan"},  # a rule in the configuration is a rule of plan.policy
+    "configedit": GROUND | {"config"},
+    "vault": GROUND | {"config"},
+    "oauth": GROUND | {"config", "vault"},
+    "credentials": GROUND | {"config", "vault", "oauth"},
+    "discovery": GROUND,
+    # the way through
+    "jobs": GROUND | {"plan", "server", "archive", "cancel", "fields", "mime"},
+    "report": GROUND | {"jobs", "plan", "fields"},  # results carry decisions of plan
+    "demo": GROUND,  # drives the program from outside
+    "cli": GROUND
+    | {"jobs", "report", "config", "configedit", "credentials", "vault", "oauth", "discovery", "cancel", "demo"}
+    | {"server", "archive", "plan"},  # opens session and archive for a job, and reads ages and sizes into a policy
+    "__main__": {"cli"},
+    "__init__": set[str](),
+}
+
+BESIDES = {
+    ("mailmove.configedit", "mailmove.archive.durable"): "the configuration is replaced as safely as a record",
+    ("mailmove.vault", "mailmove.archive.durable"): "so is a file of secrets",
+    ("mailmove.jobs.overview", "mailmove.config"): "its result is the accounts of the configuration",
+    ("mailmove.report.account", "mailmove.config"): "shows an account as it is configured, without a job",
+    ("mailmove.report.account", "mailmove.vault"): "names the place of the secret, never reads it",
+    ("mailmove.report.account", "mailmove.discovery.providers"): "what the provider wants",
+    ("mailmove.cli", "mailmove"): "--version",
+}
+"""Arrows of single modules, each with its reason."""
+
+ONLY_IN = {
+    "imapclient": {"server"},
+    "imaplib": {"server", "demo"},  # the demo fills a server of its own
+    "sqlite3": {"archive"},
+    "typer": {"cli"},
+    "rich": {"report"},
+    "tqdm": {"report"},
+    "keyring": {"vault"},
+    "msal": {"oauth"},
+    "google": {"oauth"},
+    "google_auth_oauthlib": {"oauth"},
+    "requests": {"oauth"},
+    "dns": {"discovery"},
+    "defusedxml": {"discovery"},
+    "urllib.request": {"discovery"},
+    "pymap": {"demo"},
+    "email": {"fields", "mime", "demo"},
+    "subprocess": {"credentials", "cli", "demo"},
+}
+"""Libraries, and the only places that know them."""
+
+PURE = {
+    *("__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "heapq", "math", "re"),
+    *("statistics", "typing"),
+}
+"""All that plan/ needs of Python: no clock, network, disk or log is among it."""
+
+CLOCKS = {"now", "today", "utcnow", "fromtimestamp", "open", "print", "input"}
+
+"""Names of calls that would ask the machine."""
+
+DELETING_METHODS = {
+    *("expunge", "uid_expunge", "delete_messages", "undelete_messages", "delete_folder", "rename_folder"),
+    *("close_folder", "add_flags", "set_flags", "remove_flags"),
+}
+"""Methods of imapclient that take mail away, or prepare it."""
+
+
+class Arrow(NamedTuple):
+    """One import: from a module, of a module."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.target}"
+
+
+def module(path: Path) -> str:
+    """Its dotted name."""
+    parts = ["mailmove", *path.relative_to(PACKAGE).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+def place(name: str) -> str:
+    """The package or top-level module that a module belongs to."""
+    return [*name.split("."), "__init__"][1]
+
+
+def is_module(name: str) -> bool:
+    """Whether this name under mailmove is a module, not something inside one."""
+    path = PACKAGE.parent.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every module imported anywhere in a source, late or for the type checker only as well."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, "imports name what they mean in full"
+            for alias in node.names:
+                inside = f"{node.module}.{alias.name}"
+                yield inside if inside.startswith("mailmove.") and is_module(inside) else node.module
+
+
+SOURCES = {module(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+ARROWS = sorted({Arrow(source, target) for source, tree in SOURCES.items() for target in imported(tree)})
+INSIDE = [arrow for arrow in ARROWS if arrow.target.split(".")[0] == "mailmove"]
+STRANGE = [a for a in INSIDE if place(a.source) != place(a.target)]
+
+
+def test_every_place_has_its_line_in_the_table() -> None:
+    assert {place(source) for source in SOURCES} == set(MAY_IMPORT)
+
+
+def test_the_arrows_point_one_way() -> None:
+    wrong = [a for a in STRANGE if place(a.target) not in MAY_IMPORT[place(a.source)] and a not in BESIDES]
+    assert not wrong, ", ".join(map(str, wrong))
+
+
+def test_no_exception_outlives_its_need() -> None:
+    assert {a for a in STRANGE if place(a.target) not in MAY_IMPORT[place(a.source)]} == set(BESIDES)
+    used = {(place(a.source), place(a.target)) for a in STRANGE}
+    unused = [(one, other) for one, may in MAY_IMPORT.items() for other in may - GROUND if (one, other) not in used]
+    assert not unused
+
+
+def test_no_circle_among_places() -> None:
+    """What the table allows can be put in an order."""
+    left = {one: set(may) for one, may in MAY_IMPORT.items()}
+    while left:
+        free = [one for one, may in left.items() if not may & set(left) - {one}]
+        assert free, f"a circle among {sorted(left)}"
+        for one in free:
+            del left[one]
+
+
+def test_server_and_archive_meet_in_jobs_and_where_a_command_opens_both() -> None:
+    def knows(name: str) -> set[str]:
+        return {place(a.target) for a in STRANGE if a.source == name}
+
+    meeting = {name for name in SOURCES if {"server", "archive"} <= knows(name)}
+    assert {place(name) for name in meeting} <= {"jobs", "cli"}
+    assert {name for name in meeting if place(name) == "cli"} <= {"mailmove.cli.running"}
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_has_its_place(library: str) -> None:
+    users = {place(a.source) for a in ARROWS if a.target == library or a.target.startswith(library + ".")}
+    assert users == ONLY_IN[library]
+
+
+def test_plans_are_pure() -> None:
+    """No clock, network, disk or log: the same question has the same answer."""
+    plans = {name: tree for name, tree in SOURCES.items() if place(name) == "plan"}
+    assert len(plans) > 5
+    for name, tree in plans.items():
+        strangers = {a.target.split(".")[0] for a in ARROWS if a.source == name} - {"mailmove"}
+        assert strangers <= PURE, name
+        called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        names = {
+            f.attr if isinstance(f, ast.Attribute) else f.id for f in called if isinstance(f, ast.Attribute | ast.Name)
+        }
+        assert not names & CLOCKS, name
+
+
+def test_reports_know_result_values_only() -> None:
+    """What report/ takes from jobs/ are values, never something that does a job."""
+    taken = 0
+    for name, tree in SOURCES.items():
+        if place(name) != "report":
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mailmove.jobs."):
+                for alias in node.names:
+                    value = getattr(importlib.import_module(node.module or ""), alias.name)
+                    for kind in get_args(value) or [value]:
+                        assert is_dataclass(kind) or issubclass(kind, Enum | tuple), f"{name} takes {alias.name}"
+                        taken += 1
+    assert taken > 10
+
+
+def test_one_module_deletes_on_a_server() -> None:
+    """Nowhere else are messages marked, expunged or moved; no folder is ever deleted, renamed or closed with CLOSE."""
+    deleting: dict[str, set[str]] = {}
+    for name, tree in SOURCES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+                for word in re.findall(rb"^(?:UID )?(STORE|EXPUNGE|MOVE|CLOSE|DELETE|RENAME)$", node.value):
+                    deleting.setdefault(word.decode(), set()).add(name)
+            elif isinstance(node, ast.Attribute) and node.attr in DELETING_METHODS:
+                deleting.setdefault(node.attr, set()).add(name)
+    assert set(deleting) == {"STORE", "EXPUNGE", "MOVE"}
+    assert all(users == {"mailmove.server.deletion"} for users in deleting.values())
