@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import NOW, Mailbox, Program, archived, message, total
+from tests.kit import NOW, Mailbox, Program, archived, hashes, message, sha256, total
 from tests.servers.dovecot import Dovecot
 
 OLD = NOW - timedelta(days=400)
@@ -243,6 +243,43 @@ def test_down_to_a_size_frees_only_what_is_needed_and_trash_first(
     kept = owner.json("prune", "--down-to", "1KB", "--older-than", "396d", "--yes")
     assert kept["deleted"] == 1
     assert kept["exit"] == 3, "the target is out of reach, and that is said"
+
+
+def test_down_to_per_cent_goes_by_the_quota_oldest_first_across_folders(mailmove: Program, tmp_path: Path) -> None:
+    server = Dovecot(storage="1M")
+    try:
+        mailbox = Mailbox("dovecot", server.host, server.imap, "full")
+        owner = Owner(mailbox, mailmove, tmp_path)
+        texts = [message(n, size=50_000) for n in range(18)]
+        for n in (7, 0, 5, 2, 4, 1, 6, 3):  # UIDs say nothing about age
+            mailbox.fill([texts[n]], ("INBOX", "Work")[n % 2], arrival=OLD + timedelta(days=n))
+        mailbox.fill(texts[8:14], "INBOX", arrival=YOUNG)
+        mailbox.fill(texts[14:16], "Trash", arrival=YOUNG)
+        mailbox.fill(texts[16:], "Junk", arrival=YOUNG + timedelta(days=1))
+        every = hashes(*texts)
+
+        def used() -> int:
+            found = re.search(r"STORAGE\s+(\d+)\s+1024", server.doveadm("quota", "get", "-u", mailbox.user))
+            assert found
+            return int(found[1]) << 10
+
+        def gone(per_cent: int, *options: object) -> list[int]:
+            """Which messages went; checked: as many as were needed, none more, and what the report says of it."""
+            before, target = used(), (per_cent << 20) // 100
+            result = owner.json("prune", "--down-to", f"{per_cent}%", "--yes", *options)
+            assert result["exit"] == 0, result
+            assert (result["quota"]["before"]["used"], result["quota"]["after"]["used"]) == (before, used())
+            assert used() <= target < used() + len(texts[0])
+            held = total(mailbox.contents())
+            assert total(archived(owner.archive)) | held == every
+            return [n for n, text in enumerate(texts) if not held[sha256(text)]]
+
+        assert used() > 0.85 * (1 << 20)
+        assert gone(80) == [14, 15], "from Trash and Junk first, and the oldest of them"
+        assert gone(60, "--older-than", "30d") == [0, 1, 2, 3, 14, 15], "and nothing younger, be it in Junk"
+        assert gone(45) == [0, 1, 2, 3, 4, 14, 15, 16, 17], "the rest of Junk before the next oldest"
+    finally:
+        server.stop()
 
 
 def test_the_deed_is_in_the_journal(owner: Owner) -> None:
