@@ -168,6 +168,14 @@ class Done:
         return json.loads(self.out)
 
 
+@dataclasses.dataclass(frozen=True)
+class Used:
+    """What a run needed: the most ``memory`` it had, in octets, and the ``descriptors`` open at its end."""
+
+    memory: int
+    descriptors: int
+
+
 class Program:
     """mailmove as a user runs it: a process of its own, with a home directory that the test owns."""
 
@@ -248,17 +256,18 @@ class Program:
         path.write_text(text)
         return path
 
-    def measured(self, *arguments: object, timeout: float = 120) -> tuple[Done, int]:
-        """Run it to its end, and tell the most memory it had, in octets."""
+    def measured(self, *arguments: object, timeout: float = 120) -> tuple[Done, Used]:
+        """Run it to its end, and tell what it needed for that."""
         code = (
-            "import atexit, pathlib, sys; from mailmove.__main__ import main;"
-            "atexit.register(lambda: sys.stderr.write(pathlib.Path('/proc/self/status').read_text())); main()"
+            "import atexit, os, pathlib, sys; from mailmove.__main__ import main;"
+            "held = lambda: (pathlib.Path('/proc/self/status').read_text(), len(os.listdir('/proc/self/fd')) - 1);"
+            "atexit.register(lambda: print(*held(), sep='', end='', file=sys.stderr)); main()"
         )
         done = self._run([sys.executable, "-c", code, *map(str, arguments)], timeout=timeout)
         said, _, status = done.err.rpartition("Name:\t")
         peak = re.search(r"VmHWM:\s+(\d+) kB", status)
         assert peak, done.err
-        return Done(done.code, done.out, said), int(peak[1]) << 10
+        return Done(done.code, done.out, said), Used(int(peak[1]) << 10, int(status.rpartition("\n")[2]))
 
     @contextmanager
     def started(self, *arguments: object) -> Iterator[subprocess.Popen[str]]:

@@ -1,0 +1,36 @@
+"""Several accounts over a line that breaks at random; :mod:`tests.bench.soak` does the same with hundreds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench.soak import EXPORT, PRUNE, BadLine, Soak
+from tests.kit import Program
+from tests.servers.dovecot import Dovecot
+
+ROUNDS = 8
+
+
+@pytest.fixture
+def line(dovecot: Dovecot) -> Iterator[BadLine]:
+    proxy = BadLine(dovecot.imap, seed=7, octets=12_000, commands=20)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.mark.fault(2, 4)
+@pytest.mark.fault(10, 20)
+def test_accounts_come_to_rest_over_a_line_that_breaks(dovecot: Dovecot, line: BadLine, mailmove: Program) -> None:
+    soak = Soak(dovecot, line, mailmove, accounts=8, messages=20)
+    for _ in range(ROUNDS):
+        runs = [soak.run(command, jobs=4) for command in (EXPORT, PRUNE)]
+        assert not any(run.lost for run in runs)
+        assert {run.used.descriptors for run in runs} == {3}
+        if not any(run.code for run in runs):
+            break
+    assert not soak.wrong()
+    assert line.cuts > len(soak.users), "that was no test"
+    single = soak.run((*EXPORT, soak.users[0]), jobs=1)
+    assert max(run.used.memory for run in runs) < 1.5 * single.used.memory
