@@ -15,7 +15,7 @@ from mailmove.server.deletion import Outcome, delete, unmark
 from mailmove.server.folders import select
 from mailmove.server.session import Session
 from mailmove.server.wire import Wire
-from tests.kit import message
+from tests.kit import NOW, message
 from tests.servers.model import Box, Command
 from tests.servers.scripted import Conversation, Scripted
 
@@ -92,11 +92,20 @@ def test_another_uidvalidity_loses_nothing(server: Scripted, uidvalidity: int) -
     assert not server.deletions
 
 
+@pytest.mark.fault(13, 15)
+def test_nothing_goes_from_a_folder_without_uidvalidity(server: Scripted) -> None:
+    server.store["INBOX"].uidvalidity = 0
+    outcome = run(server, 1, 2)
+    assert outcome.left.keys() == {1, 2} and "UIDVALIDITY" in outcome.problem
+    assert not server.deletions
+
+
 @pytest.mark.fault(16)
 @pytest.mark.loss(6, 41)
-def test_a_uid_that_became_another_message_stops_the_folder(server: Scripted) -> None:
+@pytest.mark.parametrize(("what", "other"), [("size", 12345), ("arrival", NOW)])
+def test_a_uid_that_became_another_message_stops_the_folder(server: Scripted, what: str, other: object) -> None:
     inbox = server.store["INBOX"]
-    outcome = run(server, 1, 2, 3, meanwhile=lambda: setattr(inbox.mails[1], "size", 12345))
+    outcome = run(server, 1, 2, 3, meanwhile=lambda: setattr(inbox.mails[1], what, other))
     assert outcome.left.keys() == {1, 2, 3} and "UID 2" in outcome.problem
     assert not server.deletions
 
