@@ -69,7 +69,8 @@ def carry_out(
             if folder.decisions.go:
                 yield Advance(folder.folder.shown, 0, 0)
                 result.run = result.run or _unused_name(archive)
-                result.outcomes[folder.folder.wire] = _delete(result.run, folder, session, archive, planned, answer)
+                result.outcomes[folder.folder.wire] = _delete(result, folder, session, archive)
+                result.unsettled = None
         result.after = _gauge_after(planned, session, limit) if result.gone else planned.gauge
     except (Unreachable, Interrupted, LackingError) as error:
         result.stopped = error
@@ -112,13 +113,12 @@ def _unmarked(session: Session, folder: Folder, one: Deletion) -> frozenset[int]
     return begun.uids if outcome.problem else outcome.gone
 
 
-def _delete(
-    run: str, folder: FolderPlan, session: Session, archive: Archive, planned: PrunePlan, answer: str
-) -> Outcome:
+def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: Archive) -> Outcome:
     """Delete one folder's share; a lost connection is resumed, what cannot be asked any more is the next run's."""
-    going = folder.decisions.go
+    planned, going = result.plan, folder.decisions.go
+    assert result.run is not None and result.answer is not None, "carried out under a name, after an answer"
     begun = records.PruneBegun(
-        run=run,
+        run=result.run,
         at=timestamp(datetime.now(UTC)),
         folder=folder.folder.wire,
         uidvalidity=folder.uidvalidity,
@@ -126,11 +126,12 @@ def _delete(
         marked=frozenset(uid for uid, listed in going.items() if deletion.is_marked(listed)),
         unarchived=frozenset(folder.unarchived),
         proof="none" if planned.without_archive else "sha256",
-        answer=answer,
+        answer=result.answer,
     )
     trash = None if folder.folder.special_use in prune_gmail.TRUE_DELETION else planned.trash
     session.cancel.check()
     archive.record([begun])
+    result.unsettled = folder
     again = False
     while True:
         try:

@@ -129,6 +129,8 @@ class PruneResult:
     """Somebody at a terminal has seen the plan."""
     run: str | None = None
     outcomes: dict[bytes, Outcome] = field(default_factory=dict)
+    unsettled: FolderPlan | None = None
+    """Where the run was stopped while it deleted: how much of that is gone, the next run finds out."""
     after: Gauge | None = None
     stopped: MailmoveError | None = None
     seconds: float = 0.0

@@ -205,8 +205,9 @@ def _done(result: PruneResult) -> Iterator[str]:
     if result.stopped is not None:
         yield _stopped(result)
     yield from _wrong(result)
-    wanted = "" if result.gone == planned.messages else f" of {planned.messages:,}"
-    yield f"Deleted {result.gone:,}{wanted} messages ({format_size(result.freed)}), by another look at the server."
+    count = f"{result.gone:,}" if result.gone == planned.messages else f"{result.gone:,} of {planned.messages:,}"
+    least = "at least " if result.unsettled is not None else ""
+    yield f"Deleted {least}{count} messages ({format_size(result.freed)}), by another look at the server."
     if planned.gauge is not None and result.after is not None:
         yield f"Quota {_full(planned.gauge, 0)} → {_full(result.after, 0)}, says the server."
     if result.missed and planned.target is not None:
@@ -225,6 +226,9 @@ def _wrong(result: PruneResult) -> Iterator[str]:
             by_reason.setdefault(why, []).append(uid)
         for why, numbers in by_reason.items():
             yield f"  {shown[wire]} {words.uids(numbers)}: {why}"
+    if (folder := result.unsettled) is not None:
+        uids = words.uids(list(folder.decisions.go))
+        yield f"  {folder.folder.shown} {uids}: stopped while these were being deleted; not looked at again"
 
 
 def _minute(moment: datetime) -> str:
@@ -288,6 +292,7 @@ def _folder_json(folder: FolderPlan, result: PruneResult) -> dict[str, Any]:
         "refused": folder.refused or None,
         "doubts": folder.doubts,
         "problem": folder.problem or None,
+        "unsettled": folder is result.unsettled,
         "outcome": None
         if outcome is None
         else {

@@ -44,10 +44,14 @@ class Killer(Scripted):
         if self.answered:
             for _ in self.store.answer(talk.state, command):
                 pass
+        self.send(signal.SIGKILL)
+        talk.hangup()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the client a signal."""
         while not self.victim:
             time.sleep(0.001)  # the test has not seen its process yet
-        os.kill(self.victim, signal.SIGKILL)
-        talk.hangup()
+        os.kill(self.victim, number)
 
     @property
     def here(self) -> dict[str, list[tuple[int, bool]]]:
@@ -98,4 +102,43 @@ def test_killed_at_a_command_it_loses_nothing_and_the_next_run_finishes(
     assert result.exit == 0
     assert server.here == END
     assert total(archived(pruner.archive)) | hashes(*ALL[4:8]) == hashes(*ALL)
+    server.stop()
+
+
+@pytest.mark.fault(2, 50)
+@pytest.mark.parametrize("silent", [False, True])
+@pytest.mark.parametrize("command", ["UID STORE", "UID EXPUNGE"])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_sigterm_while_it_deletes_ends_it_with_a_true_summary_and_the_next_run_finishes(
+    mailmove: Program, tmp_path: Path, nth: int, command: str, silent: bool
+) -> None:
+    """In the first folder and in the second; the server still answers, or does not."""
+    server = Killer()
+    pruner = Pruner(server.port, "user", tmp_path)
+    mailmove.env["MAILMOVE_STATE"] = str(tmp_path / "state")
+
+    def signalled(talk: Conversation, sent: Command) -> None:
+        server.send(signal.SIGTERM)
+        if silent:
+            talk.silence()
+        talk.answer(sent)
+
+    server.on(command, signalled, nth=nth)
+    with mailmove.started(*options(server, pruner)) as process:
+        server.victim = process.pid
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in out
+    known = 4 * (nth - 1)
+    assert f"Deleted at least {known} of 8 messages" in out
+    folder = ("INBOX UIDs 1-4", "Sent UIDs 1-4")[nth - 1]
+    assert f"{folder}: stopped while these were being deleted; not looked at again" in out
+    gone = 12 - sum(len(box.mails) for box in server.store.folders.values())
+    assert gone == (known + 4 if command == "UID EXPUNGE" and not silent else known)
+    left = [mail.body for box in server.store.folders.values() for mail in box.mails]
+    assert total(archived(pruner.archive)) | hashes(*left) == hashes(*ALL)
+    result = pruner()
+    assert result.exit == 0
+    assert f"{gone - known} are gone" in "\n".join(result.plan.notes)
+    assert server.here == END
     server.stop()
