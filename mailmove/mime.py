@@ -40,7 +40,8 @@ def parse(octets: bytes) -> Message:
 
 def header(message: Message, name: str) -> list[bytes]:
     """Every field of this name, as octets."""
-    return [str(value).encode("ascii", "surrogateescape") for value in message.get_all(name, [])]
+    items = message.raw_items()  # get_all() puts U+FFFD for octets beyond ASCII
+    return [value.encode("ascii", "surrogateescape") for key, value in items if key.lower() == name.lower()]
 
 
 def text(message: Message) -> str:

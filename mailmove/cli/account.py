@@ -22,10 +22,16 @@ app = typer.Typer(help="Add, list, test and remove accounts.", no_args_is_help=T
 @app.command("add")
 def add_account(
     address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The e-mail address.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Call the account this; else by its address.")] = None,
-    host: Annotated[str | None, typer.Option("--host", help="The IMAP server; else it is looked for.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Call the account this; else by its address.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="HOST", help="The IMAP server; else it is looked for.")
+    ] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port.")] = None,
-    user: Annotated[str | None, typer.Option("--user", help="The login, where it is not the address.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="The login, where it is not the address.")
+    ] = None,
     tls: options.Tls = None,
     ca_file: options.CaFile = None,
     autoconfig: Annotated[
@@ -47,7 +53,7 @@ def add_account(
     secret_file: Annotated[
         str | None, typer.Option("--secret-file", metavar="FILE", help="Keep the secret here, not in the keyring.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Accept a server that a secure source names.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Accept a server that a secure source names.")] = False,
     config: options.ConfigFile = None,
     json: options.AsJson = False,
     verbose: options.Verbose = 0,
@@ -187,7 +193,7 @@ def show_account(
 @app.command("remove")
 def remove_account(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     config: options.ConfigFile = None,
     json: options.AsJson = False,
 ) -> None:
@@ -223,10 +229,10 @@ def remove_account(
 @app.command("rebind")
 def rebind_account(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
-    host: Annotated[str | None, typer.Option("--host", help="What the server is called now.")] = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="HOST", help="What the server is called now.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port now.")] = None,
-    user: Annotated[str | None, typer.Option("--user", help="What the login is called now.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask once it is proven.")] = False,
+    user: Annotated[str | None, typer.Option("--user", metavar="USER", help="What the login is called now.")] = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask once it is proven.")] = False,
     config: options.ConfigFile = None,
     ca_file: options.CaFile = None,
     json: options.AsJson = False,

@@ -59,7 +59,7 @@ class Report:
             gauge = result.quota.tightest
             day, growth = _day_and_growth(result.forecast, self._rate(gauge, result.forecast))
             limit = "-" if gauge.limit is None else self._amount(gauge, gauge.limit)
-            amounts = (self._amount(gauge, gauge.used), limit, _percent(gauge.percent))
+            amounts = (self._amount(gauge, gauge.used), limit, words.percent(gauge.percent))
             rows.append((visible(result.account), *amounts, day, growth, _SOURCES[gauge.source]))
         heads = ("used", "limit", "full", "full on", "growth a day")
         yield from table(
@@ -73,7 +73,7 @@ class Report:
         """What is above the threshold, and what could not be looked at."""
         account = visible(result.account)
         for gauge in result.above:
-            what = f"{_name(gauge)} is {_percent(gauge.percent)} full"
+            what = f"{_name(gauge)} is {words.percent(gauge.percent)} full"
             yield f"ABOVE {result.fail_above:g} %: {account}: {what}: {self._of(gauge)}"
         if result.fail_above is not None and not result.quota.judged:
             yield f"{account}: nobody can say whether it is above {result.fail_above:g} %: {result.quota.lacking}"
@@ -144,7 +144,7 @@ class Report:
             if gauge.resource == STORAGE and not gauge.limit:
                 labels.append(quota.lacking)
             label = "; ".join(filter(None, labels))
-            bar = "" if gauge.percent is None else f"   {_percent(gauge.percent)}  {_bar(gauge.percent)}"
+            bar = "" if gauge.percent is None else f"   {words.percent(gauge.percent)}  {_bar(gauge.percent)}"
             yield f"{before}{root}   {self._of(gauge)}{bar}{f'   ({label})' if label else ''}"
             before = " " * len(before)
 
@@ -178,7 +178,7 @@ class Report:
         rows = []
         for one in shown:
             size = "?" if one.octets is None else self._size(one.octets)
-            share = _percent(one.octets * 100 / everything) if one.octets and everything else "-"
+            share = words.percent(one.octets * 100 / everything) if one.octets and everything else "-"
             unread = "?" if one.unread is None else f"{one.unread:,}"
             rows.append([_folder(one), f"{one.messages:,}", unread, size, share])
             if not result.quick:
@@ -211,14 +211,14 @@ class Report:
         for what_if in result.what_ifs:
             freed = what_if.freed
             worth = self._amount(gauge, gauge.worth(freed.all)) if gauge.frees else self._size(freed.all.octets)
-            after = self._amount(gauge, what_if.left) if what_if.percent is None else _percent(what_if.percent)
+            after = self._amount(gauge, what_if.left) if what_if.percent is None else words.percent(what_if.percent)
             rows.append([what_if.age.text, worth, after, _archived(freed), command(result, what_if.age)])
         heads = ("frees", "leaves", "archived")
         yield from table([Column("Older than"), *(Column(head, figures=True) for head in heads), Column("")], rows)
 
     def _kept(self, result: AuditResult) -> Iterator[str]:
         stays = result.what_ifs[0].freed.stays
-        kept = [f"{tally.messages:,} {why.value}" for why, tally in stays.items() if why is not Stays.NEWER]
+        kept = [words.stays(tally.messages, why) for why, tally in stays.items() if why is not Stays.NEWER]
         if kept:
             yield f"Prune keeps: {', '.join(kept)}"
         if result.alone:
@@ -249,7 +249,7 @@ class Report:
         yield from table([*columns, *(Column(head, figures=True) for head in heads)], rows)
 
     def _figures(self, tally: Tally, everything: int) -> tuple[str, str, str]:
-        share = _percent(tally.octets * 100 / everything) if everything else "-"
+        share = words.percent(tally.octets * 100 / everything) if everything else "-"
         return f"{tally.messages:,}", self._size(tally.octets), share
 
     def _archive(self, result: AuditResult) -> str:
@@ -309,10 +309,6 @@ def _name(gauge: Gauge) -> str:
     return visible(f"{gauge.resource} of {gauge.root}" if gauge.root else gauge.resource, 80)
 
 
-def _percent(percent: float | None) -> str:
-    return "-" if percent is None else f"{int(percent)} %"
-
-
 def _rounded(percent: float | None) -> float | None:
     return None if percent is None else round(percent, 2)
 
@@ -339,7 +335,7 @@ def _group(by: By, group: Group) -> tuple[str, str]:
 
 
 def _archived(freed: Freed) -> str:
-    return _percent(freed.archived.messages * 100 / freed.all.messages) if freed.all.messages else "-"
+    return words.percent(freed.archived.messages * 100 / freed.all.messages) if freed.all.messages else "-"
 
 
 def _band_names(bands: Sequence[Band]) -> Iterator[str]:

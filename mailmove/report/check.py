@@ -10,6 +10,7 @@ from typing import Any
 from mailmove import fields
 from mailmove.jobs.check import CheckResult, Problem, Some
 from mailmove.report import words
+from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, uid_sets, utc
 
@@ -141,11 +142,13 @@ def _places(result: CheckResult) -> Iterator[str]:
 
 
 def _table(rows: Sequence[Some]) -> Iterator[str]:
-    wide = max((len(row.folder) for row in rows), default=0)
-    most = max((len(f"{len(row.uids):,}") for row in rows), default=0)
-    for row in rows:
-        size = f"  {format_size(row.octets):>8}" if row.octets else ""
-        yield f"  {row.folder:<{wide}}  {len(row.uids):>{most},}{size}  {visible(words.uids(row.uids), 60)}"
+    columns = [Column(cut=True), Column(figures=True), Column(figures=True), Column()]
+    cells = [(row.folder, f"{len(row.uids):,}", _size(row), visible(words.uids(row.uids), 60)) for row in rows]
+    yield from table(columns, cells, indent=2)
+
+
+def _size(some: Some) -> str:
+    return format_size(some.octets) if some.octets else ""
 
 
 def _notes(result: CheckResult) -> Iterator[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mailmove.jobs.login_test import LoginTest
-from mailmove.model import Resource, Security, Seen
+from mailmove.model import Folder, FolderStatus, Resource, Security
+from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural
 
@@ -127,13 +128,10 @@ def _folders(result: LoginTest) -> Iterator[str]:
     shown.sort(key=lambda seen: (seen.folder.name != "INBOX", seen.folder.name.casefold()))
     total = sum(seen.status.messages for seen in shown if seen.status)
     yield f"  folders   {len(shown):,} with {plural(total, 'message')}"
-    width = max((len(seen.folder.shown) for seen in shown), default=0)
-    for seen in shown:
-        yield f"    {seen.folder.shown:<{width}}  {_status(seen)}".rstrip()
+    columns = [Column(cut=True), Column(figures=True), Column(figures=True), Column()]
+    yield from table(columns, [_row(seen.folder, seen.status) for seen in shown if seen.status], indent=4)
 
 
-def _status(seen: Seen) -> str:
-    assert seen.status is not None
-    size = "" if seen.status.size is None else f"  {format_size(seen.status.size):>8}"
-    use = f"  {seen.folder.special_use}" if seen.folder.special_use else ""
-    return f"{seen.status.messages:>7,}{size}{use}"
+def _row(folder: Folder, status: FolderStatus) -> tuple[str, str, str, str]:
+    size = "" if status.size is None else format_size(status.size)
+    return folder.shown, f"{status.messages:,}", size, folder.special_use or ""

@@ -12,6 +12,7 @@ from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import Decisions, Stays
 from mailmove.report import words
+from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, timestamp, utc
 
@@ -117,9 +118,8 @@ def _table(folders: list[FolderPlan], *, show_before: bool) -> Iterator[str]:
         if show_before and folder.before is not None:
             stays = f"before {folder.before:%Y-%m-%d}" + (f"; {stays}" if stays else "")
         rows.append((folder.folder.shown, f"{len(folder.decisions.go):,}", format_size(folder.octets), span, stays))
-    name, count, size = (max(len(row[column]) for row in rows) for column in range(3))
-    for row in rows:
-        yield f"  {row[0]:{name}}  {row[1]:>{count}}  {row[2]:>{size}}  {row[3]}  {row[4]}".rstrip()
+    columns = [Column(cut=True), Column(figures=True), Column(figures=True), Column(), Column()]
+    yield from table(columns, rows, indent=2)
 
 
 def _stays(decisions: Decisions) -> str:
@@ -127,7 +127,7 @@ def _stays(decisions: Decisions) -> str:
     tallies = [(why, tally.messages) for why, tally in decisions.stay.items() if tally.messages]
     if not tallies:
         return "keeps none"
-    parts = [f"{number:,} {why.value}" for why, number in sorted(tallies, key=lambda item: -item[1])]
+    parts = [words.stays(number, why) for why, number in sorted(tallies, key=lambda item: -item[1])]
     if len(parts) == 1:
         return f"keeps {parts[0]}"
     return f"keeps {sum(number for _, number in tallies):,}: {', '.join(parts)}"
@@ -183,7 +183,7 @@ def _quota(gauge: Gauge, planned: PrunePlan) -> str:
 def _full(gauge: Gauge, freed: int) -> str:
     percent = gauge.after(freed)
     if percent is not None:
-        return f"{percent:.0f} %"
+        return words.percent(percent)
     left = max(0, gauge.used - freed)
     return format_size(left) if gauge.resource == "STORAGE" else f"{left:,}"
 

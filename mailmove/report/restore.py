@@ -8,6 +8,7 @@ from typing import Any
 from mailmove.errors import Exit
 from mailmove.jobs.results import NotRestored, PutBack, RestoreResult
 from mailmove.report import words
+from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural
 
@@ -129,18 +130,15 @@ def _nothing(result: RestoreResult) -> str:
 
 def _folders(result: RestoreResult, what: str) -> Iterator[str]:
     folders = [folder for folder in result.folders if getattr(folder, what)]
-    width = max((len(folder.folder.shown) for folder in folders), default=0)
-    counts = max((len(f"{getattr(folder, what):,}") for folder in folders), default=0)
-    for folder in folders:
-        line = f"  {folder.folder.shown:{width}}  {getattr(folder, what):{counts},}{_origin(folder)}"
-        yield line.rstrip()
+    rows = [(folder.folder.shown, f"{getattr(folder, what):,}", _origin(folder)) for folder in folders]
+    yield from table([Column(cut=True), Column(figures=True), Column()], rows, indent=2)
 
 
 def _origin(folder: PutBack) -> str:
     """Where its messages come from, when that is not a folder of the same name; and whether it is new."""
     others = [source.shown for source in folder.sources if source.wire != folder.folder.wire]
     said = ([f"from {', '.join(others)}"] if others else []) + (["new folder"] if folder.new else [])
-    return f"  ({'; '.join(said)})" if said else ""
+    return f"({'; '.join(said)})" if said else ""
 
 
 def _grouped(failures: list[NotRestored]) -> Iterator[tuple[str, str, int, str]]:

@@ -13,19 +13,26 @@ _LEAST = 16  # cells that a column keeps when it is cut
 class Column(NamedTuple):
     """A column: its head, whether it holds figures, and whether it may be cut where the terminal is too narrow."""
 
-    head: str
+    head: str = ""
     figures: bool = False
     cut: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: int = 0) -> Iterator[str]:
-    """The lines of a table, its heads first. Cells are shown as they are, so they must be safe already."""
+    """The lines of a table, its heads, if it has any, first; a column with neither head nor text is left out.
+
+    Cells are shown as they are, so they must be safe already.
+    """
     from rich.cells import cell_len
     from rich.console import Console
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
+    kept = [number for number, column in enumerate(columns) if column.head or any(row[number] for row in rows)]
+    if not kept:
+        return
+    columns, rows = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
     out = io.StringIO()
     terminal = sys.stdout.isatty()
     console = Console(file=out, force_terminal=terminal)
@@ -37,7 +44,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: i
             if column.cut:
                 spare = indent + sum(widths) + 2 * (len(widths) - 1) - console.width
                 widths[number] -= max(0, min(spare, widths[number] - _LEAST))
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    heads = any(column.head for column in columns)
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=heads, header_style="bold")
     for column, width in zip(columns, widths, strict=True):
         made.add_column(
             Text(column.head),

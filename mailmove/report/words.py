@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from datetime import timedelta
 
+from mailmove.plan.retention import Stays
 from mailmove.safe import visible
 from mailmove.units import uid_ranges
 
@@ -26,6 +27,16 @@ def duration(seconds: float) -> str:
     if minutes < 100:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(number: float | None) -> str:
+    """``92 %``, rounded down: 100 % is really full. ``-`` where it is not known."""
+    return "-" if number is None else f"{int(number)} %"
+
+
+def stays(number: int, why: Stays) -> str:
+    """``3,290 newer``, ``1 draft``."""
+    return f"{number:,} {'draft' if why is Stays.DRAFT and number == 1 else why.value}"
 
 
 def ago(age: timedelta) -> str:

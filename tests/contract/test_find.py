@@ -176,6 +176,18 @@ def test_show_prints_text_and_escapes_what_a_terminal_would_act_on(home: Path, m
     assert "Subject:     Stromrechnung für März\n" in done.out
 
 
+def test_show_reads_headers_that_no_rfc_allows(mailbox: Mailbox, mailmove: Program, tmp_path: Path) -> None:
+    utf8 = "From: 山田花子 <y@example.org>\r\nSubject: Größe \x1b[2J\u202e\r\n\r\nbody\r\n".encode()
+    home = tmp_path / "mail"
+    mailbox.fill([RAW, utf8])
+    export(mailbox, mailmove, home)
+    done = mailmove("show", id_of(mailmove, home, "gogo"), "--archive", home)
+    assert done.code == 0 and "Subject:     Café à gogo\n" in done.out, done.err
+    done = mailmove("show", id_of(mailmove, home, "größe"), "--archive", home)
+    assert done.code == 0 and "From:        山田花子 <y@example.org>\n" in done.out, done.err
+    assert "Subject:     Größe \\x1b[2J\\u202e\n" in done.out
+
+
 def test_show_makes_html_readable(home: Path, mailmove: Program) -> None:
     done = mailmove("show", id_of(mailmove, home, "offer"), "--archive", home)
     body = done.out.partition("\n\n")[2]

@@ -1,0 +1,26 @@
+"""How results are said: tables and figures."""
+
+from __future__ import annotations
+
+from mailmove.plan.retention import Stays
+from mailmove.report import words
+from mailmove.report.table import Column, table
+
+
+def test_a_table_aligns_wide_characters_and_leaves_out_what_is_empty() -> None:
+    columns = [Column(cut=True), Column(figures=True), Column(), Column()]
+    rows = [("会議/資料", "7", "", "[bold]x[/bold]"), ("INBOX", "1,204", "", "")]
+    assert list(table(columns, rows, indent=2)) == ["  会議/資料      7  [bold]x[/bold]", "  INBOX      1,204"]
+
+
+def test_a_table_of_nothing_is_no_line_but_heads_are_one() -> None:
+    assert list(table([Column(), Column(figures=True)], [])) == []
+    assert list(table([Column("Folder"), Column("size")], [])) == ["Folder  size"]
+
+
+def test_only_what_is_full_is_100_percent() -> None:
+    assert [words.percent(number) for number in (None, 0, 99.96, 100)] == ["-", "0 %", "99 %", "100 %"]
+
+
+def test_one_draft_is_no_drafts() -> None:
+    assert [words.stays(number, Stays.DRAFT) for number in (1, 2)] == ["1 draft", "2 drafts"]
