@@ -6,13 +6,15 @@ import base64
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
 from tests.kit import Mailbox, Program, message
-from tests.servers.model import Store
-from tests.servers.scripted import Scripted
+from tests.servers.model import Command, Store
+from tests.servers.scripted import Conversation, Scripted
 from tests.terminal import Terminal
 
 Start = Callable[..., Scripted]
@@ -270,8 +272,45 @@ def test_no_password_on_the_command_line(scripted: Start, mailmove: Program) -> 
         assert "password" not in mailmove(*command.split(), "--help").out.lower()
 
 
+@pytest.mark.fault(40)
+@pytest.mark.parametrize("kind", ["password", "token"])
+def test_no_secret_is_in_the_process_list(scripted: Start, mailmove: Program, tmp_path: Path, kind: str) -> None:
+    """Neither of mailmove nor of what it starts, at any command of the run; the first token is refused as too old."""
+    secret = token_hex(16)  # no other process that runs now has it
+    server = scripted(store=Store("IMAP4rev1 SASL-IR UIDPLUS AUTH=" + ("PLAIN" if kind == "password" else "XOAUTH2")))
+    server.store.add("INBOX", message(1))
+    server.store.passwords, server.store.tokens = {f"{secret}-1"}, {f"{secret}-2"}
+    count, children = tmp_path / "count", tmp_path / "children"
+    count.write_text("0")
+    script = f"""
+        cat /proc/$$/cmdline /proc/$$/environ /proc/$PPID/cmdline /proc/$PPID/environ >> {children}
+        n=$(($(cat {count}) + 1)); echo $n > {count}
+        cat {tmp_path}/secret; echo -$n
+    """
+    (tmp_path / "secret").write_text(secret)
+    mailmove.account(server, **{f"{kind}_command": ["sh", "-c", script]})  # type: ignore[arg-type]
+    asks_nobody(mailmove)
+    shown: list[bytes] = []
+
+    def look(talk: Conversation, command: Command) -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended
+                shown.append((process / "cmdline").read_bytes() + (process / "environ").read_bytes())
+        talk.answer(command)
+
+    for name in ("AUTHENTICATE", "EXAMINE", "UID FETCH", "LOGOUT"):
+        server.on(name, look)
+    done = mailmove("export")
+    assert done.code == 0, done.err
+    assert count.read_text() == ("1\n" if kind == "password" else "2\n")
+    assert any(b"mailmove\0export" in one for one in shown)
+    assert b"mailmove\0export" in children.read_bytes()
+    for one in (*shown, children.read_bytes()):
+        assert secret.encode() not in one
+
+
 def test_no_secret_is_logged(anywhere: Mailbox, mailmove: Program) -> None:
-    """Not with -vv, not in the process list of what mailmove starts, not in any file it writes."""
+    """Not with -vv, not in any file it writes."""
     anywhere.fill([message(1)])
     archive = mailmove.account(anywhere)
     mailmove.env["MAILMOVE_PASSWORD"] = "pw"

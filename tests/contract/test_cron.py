@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.kit import NOW, Mailbox, Program, archived, message, total
+from tests.kit import NOW, Mailbox, Program, Server, archived, hashes, message, total
+from tests.servers.model import Command
+from tests.servers.scripted import Conversation, Scripted
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("\n## Run it from cron\n")[2].partition("\n## ")[0]
@@ -38,18 +41,23 @@ def run(line: str, mailmove: Program) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def ready(mailbox: Mailbox, mailmove: Program) -> Path:
-    """An installed program, an account with a policy, three old messages and two new ones; gives the archive."""
-    mailbox.fill(map(message, range(3)), arrival=NOW - timedelta(days=400))
-    mailbox.fill(map(message, range(3, 5)), arrival=NOW - timedelta(days=4))
-    archive = mailmove.account(mailbox, password_command=["echo", "pw"])
+def installed(mailmove: Program, server: Server) -> Path:
+    """Install the program, with an account that has a policy; gives the archive."""
+    archive = mailmove.account(server, password_command=["echo", "pw"])
     with (mailmove.home / ".config/mailmove/config.toml").open("a") as config:
         config.write('[account.box.prune]\nolder_than = "1y"\n')
     program = mailmove.home / ".local" / "bin"
     program.mkdir(parents=True)
     mailmove.install(program)
     return archive
+
+
+@pytest.fixture
+def ready(mailbox: Mailbox, mailmove: Program) -> Path:
+    """An installed program, an account with a policy, three old messages and two new ones; gives the archive."""
+    mailbox.fill(map(message, range(3)), arrival=NOW - timedelta(days=400))
+    mailbox.fill(map(message, range(3, 5)), arrival=NOW - timedelta(days=4))
+    return installed(mailmove, mailbox)
 
 
 def test_the_crontab_line(ready: Path, mailbox: Mailbox, mailmove: Program) -> None:
@@ -93,3 +101,36 @@ def test_a_dead_account_is_told_and_does_not_stop_the_others(ready: Path, mailbo
     assert "dead: host.invalid:993: host not found" in done.stderr
     assert total(archived(ready)).total() == 5
     assert len(mailbox.uids()) == 2
+
+
+@pytest.mark.fault(29)
+def test_a_message_that_cannot_be_fetched_is_told_and_all_others_are_pruned(
+    scripted: Callable[..., Scripted], mailmove: Program
+) -> None:
+    server = scripted()
+    old, new = [message(n) for n in range(5)], message(5)
+    inbox = server.store.add("INBOX", *old, arrival=NOW - timedelta(days=400))
+    server.store.add("INBOX", new, arrival=NOW)
+    server.store.add("Sent", message(6), arrival=NOW - timedelta(days=400))
+
+    def refuse(talk: Conversation, command: Command) -> None:
+        if talk.state.selected is inbox and any(mail.uid == 3 for mail in inbox.chosen(command.args[0])):
+            talk.line(f"{command.tag} NO [SERVERBUG] cannot read it")
+        else:
+            talk.answer(command)
+
+    server.on("UID FETCH", refuse, r"BODY\.PEEK\[\]")
+    archive = installed(mailmove, server)
+    *_, command = pasted("* * *").strip().split(" ", 5)
+    for _ in range(2):
+        done = run(command, mailmove)
+        assert (done.returncode, done.stdout) == (3, "")
+        assert inbox.uids == [3, 6]
+        assert not server.store["Sent"].mails
+        assert total(archived(archive)) == hashes(*old[:2], *old[3:], new, message(6))
+        assert done.stderr.splitlines() == [
+            "box: NOT everything on the server is in the archive:",
+            "  INBOX UID 3: the server refuses it: [SERVERBUG] cannot read it",
+            "box: NOT everything that was selected has been deleted:",
+            "NOT PROVEN, kept: INBOX UID 3: the server refuses it: [SERVERBUG] cannot read it",
+        ]
