@@ -379,9 +379,7 @@ def measure(session: Session, views: Iterable[Seen], limit: int | None) -> gauge
 
 def _is_archived(listed: Listed, known: Known | None) -> bool:
     """Whether the archive's record is of this very message: size and arrival as announced when it was archived."""
-    return (
-        known is not None and (known.size, known.arrival) == (listed.size, listed.arrival) and listed.size is not None
-    )
+    return known is not None and (known.size, known.arrival) == (listed.size, listed.arrival)
 
 
 def _replaced(archive: Archive, folder: FolderPlan) -> bool:

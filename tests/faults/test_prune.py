@@ -317,6 +317,33 @@ def test_a_server_that_estimates_sizes_can_be_pruned(server: Scripted, pruner: P
     assert pruner().gone == 5
 
 
+@pytest.mark.fault(33)
+def test_messages_whose_size_the_server_does_not_tell_stay(server: Scripted, pruner: Pruner) -> None:
+    server.script(r"""
+        UID FETCH
+            !answer s/RFC822.SIZE \d+/RFC822.SIZE NIL/
+    """)
+    result = pruner()
+    assert (result.exit, result.gone) == (Exit.PARTIAL, 0)
+    assert not server.deletions
+    assert "NOT PROVEN, kept: INBOX UIDs 1-5" in said(result)
+
+
+@pytest.mark.fault(16)
+def test_a_uid_that_becomes_another_message_before_it_is_exported_is_not_proven(
+    server: Scripted, pruner: Pruner
+) -> None:
+    def then_it_is_another(talk: Conversation, command: Command) -> None:
+        talk.answer(command)
+        server.store["INBOX"].mails[2].body = message(77, size=900)
+
+    server.on("UID FETCH", then_it_is_another, nth=1)
+    result = pruner()
+    assert (result.exit, result.gone) == (Exit.PARTIAL, 4)
+    assert server.store["INBOX"].uids[0] == 3
+    assert "NOT PROVEN, kept: INBOX UID 3" in said(result)
+
+
 @pytest.mark.fault(38)
 def test_shared_and_read_only_folders_are_never_pruned(server: Scripted, pruner: Pruner) -> None:
     server.store.add("Shared/Team", *map(message, range(20, 23)), arrival=OLD)
