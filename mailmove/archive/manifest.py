@@ -151,10 +151,14 @@ def save(manifest: Manifest, directory: int) -> None:
 
 
 def _read_folders(tables: Any) -> Iterator[FolderDir]:
+    paths = set()
     for table in tables:
         path = _text(table["path"])
         if any(part in ("", ".", "..") or part.startswith(".") for part in path.split("/")) or "\0" in path:
             raise ValueError(f"folder path {path!r} leads out of the archive")
+        if path in paths:
+            raise ValueError(f"two folders have the path {path!r}")
+        paths.add(path)
         wire = bytes.fromhex(table["wire_hex"]) if "wire_hex" in table else _text(table["wire"]).encode()
         delimiter = table.get("delimiter")
         uidvalidity = table["uidvalidity"]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 from mailmove import fields
 from mailmove.jobs.find import FindResult
 from mailmove.model import Found, folder_text
+from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, short_id, timestamp, utc
-
-_MIN_SUBJECT = 20
-_FOLDERS = 24
-_WHO = 22
 
 
 def text(result: FindResult) -> Iterator[str]:
@@ -69,8 +65,6 @@ def day(arrival: int, date: bytes | None, how: str = "%Y-%m-%d") -> str:
 
 
 def _table(result: FindResult) -> Iterator[str]:
-    from rich.cells import cell_len, set_cell_size
-
     rows = [
         (
             short_id(message.sha256),
@@ -83,25 +77,9 @@ def _table(result: FindResult) -> Iterator[str]:
         )
         for message in result.messages
     ]
-    if not rows:
-        return
-    heads = ("ID", "arrived", "from", "subject", "folder", "size", "")
-    widths = [max(cell_len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    widths[2], widths[4] = min(widths[2], _WHO), min(widths[4], _FOLDERS)
-    room = shutil.get_terminal_size((120, 24)).columns - 2 * len(heads) + 1
-    widths[3] = max(_MIN_SUBJECT, min(widths[3], room - sum(widths) + widths[3]))
-    for row in (heads, *rows):
-        cells = [
-            cell.rjust(width) if head == "size" else set_cell_size(_cut(cell, width), width)
-            for head, cell, width in zip(heads, row, widths, strict=True)
-        ]
-        yield "  ".join(cells).rstrip()
-
-
-def _cut(cell: str, width: int) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    return cell if cell_len(cell) <= width else set_cell_size(cell, width - 1).rstrip() + "…"
+    if rows:
+        columns = [Column("ID"), Column("arrived"), *(Column(head, cut=True) for head in ("from", "subject", "folder"))]
+        yield from table([*columns, Column("size", figures=True), Column()], rows)
 
 
 def _who(message: Found, login: str) -> str:

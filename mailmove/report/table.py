@@ -39,11 +39,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: i
     widths = [
         max(cell_len(column.head), *(cell_len(row[number]) for row in rows), 0) for number, column in enumerate(columns)
     ]
-    if terminal:  # what does not fit is taken from the columns that may be cut; the others are never broken
-        for number, column in enumerate(columns):
-            if column.cut:
-                spare = indent + sum(widths) + 2 * (len(widths) - 1) - console.width
-                widths[number] -= max(0, min(spare, widths[number] - _LEAST))
+    cut = [number for number, column in enumerate(columns) if column.cut and widths[number] > _LEAST]
+    while terminal and cut and indent + sum(widths) + 2 * (len(widths) - 1) > console.width:
+        widest = max(cut, key=widths.__getitem__)  # what does not fit is taken from it; the others are never broken
+        widths[widest] -= 1
+        if widths[widest] == _LEAST:
+            cut.remove(widest)
     heads = any(column.head for column in columns)
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=heads, header_style="bold")
     for column, width in zip(columns, widths, strict=True):

@@ -56,6 +56,11 @@ def test_a_path_out_of_the_archive_is_damage(tmp_path: Path, path: str) -> None:
         loaded(tmp_path, f'{HEAD}{FOLDER}"{path}"\n')
 
 
+def test_two_folders_in_one_directory_are_damage(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="two folders have the path 'a'"):
+        loaded(tmp_path, f'{HEAD}{FOLDER}"a"\n{FOLDER.replace("INBOX", "Sent")}"a"\n')
+
+
 @pytest.mark.parametrize(
     "text", ["", "format = 1", HEAD + FOLDER + "7\n", HEAD.replace('":"', '"|"'), HEAD + "[[folder]]\n", "\0", "x = ["]
 )

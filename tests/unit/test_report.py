@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mailmove.plan.retention import Stays
 from mailmove.report import words
 from mailmove.report.table import Column, table
@@ -11,6 +13,15 @@ def test_a_table_aligns_wide_characters_and_leaves_out_what_is_empty() -> None:
     columns = [Column(cut=True), Column(figures=True), Column(), Column()]
     rows = [("会議/資料", "7", "", "[bold]x[/bold]"), ("INBOX", "1,204", "", "")]
     assert list(table(columns, rows, indent=2)) == ["  会議/資料      7  [bold]x[/bold]", "  INBOX      1,204"]
+
+
+def test_a_terminal_takes_what_does_not_fit_from_the_widest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    columns = [Column(cut=True), Column(cut=True), Column(figures=True)]
+    shown = list(table(columns, [("f" * 20, "s" * 300, "7"), ("f", "会" * 30, "12")]))
+    assert shown == ["f" * 20 + "  " + "s" * 33 + "…   7", "f" + " " * 21 + "会" * 16 + " …  12"]
+    assert list(table(columns, [("f" * 300, "s" * 300, "7")])) == ["f" * 26 + "…  " + "s" * 27 + "…  7"]
 
 
 def test_a_table_of_nothing_is_no_line_but_heads_are_one() -> None:
