@@ -59,11 +59,14 @@ def resolve(account: Account, *, alone: bool) -> Secret:
         problem = str(error)
     if sys.stdin.isatty() and sys.stderr.isatty():
         return ask(account)
-    raise LoginError(
-        f"there is no password for {visible(account.name)}" + (f": {problem}" if problem else ""),
-        f"Store it with: mailmove account password {visible(account.name)}; or set password_command in the "
-        "configuration.",
-    )
+    if account.name == account.endpoint.login:  # named by a URL
+        remedy = f"Set {VARIABLE} for this run, or keep account and password: mailmove account add"
+    else:
+        remedy = (
+            f"Store it with: mailmove account password {visible(account.name)}; or set password_command in the "
+            "configuration."
+        )
+    raise LoginError(f"there is no password for {visible(account.name)}" + (f": {problem}" if problem else ""), remedy)
 
 
 def from_environment() -> Password | None:

@@ -9,6 +9,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
+from mailmove.errors import Exit
 from mailmove.jobs.audit_result import AuditResult, Band, FolderFigures
 from mailmove.plan.forecast import Forecast
 from mailmove.plan.gauge import MESSAGE, STORAGE, Gauge, Source
@@ -43,7 +44,9 @@ class Report:
             body, end = [*self.problems(result), *_notes(result)], []
         else:
             body = [*self._ages(result), *self._what_ifs(result), *self._kept(result)]
-            end = [*self.problems(result), *_notes(result), self._archive(result), _next(result)]
+            end = [*self.problems(result), *_notes(result)]
+            if result.trouble is not Exit.ARCHIVE:  # else nobody knows what is archived
+                end += [self._archive(result), _next(result)]
         room = LINES - len(head) - len(body) - len(end) - 2  # a head, and a line for the others
         yield from head
         yield from self._folders(result, result.limit or max(FEWEST, room))

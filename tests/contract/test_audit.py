@@ -267,6 +267,7 @@ def test_it_needs_no_lock_and_tells_an_archive_that_cannot_be_read(mailbox: Mail
     assert done.code == 7
     assert "is not at" in done.out
     assert "40" in done.out
+    assert "none yet" not in done.out and "Nothing to do" not in done.out and "Next:" not in done.out
     assert mailmove("audit", *arguments, "--quick").code == 0
 
 

@@ -322,3 +322,10 @@ def test_no_secret_is_logged(anywhere: Mailbox, mailmove: Program) -> None:
     written = [path for path in [*archive.rglob("*"), *(mailmove.home / "state").rglob("*")] if path.is_file()]
     assert len(written) > 3
     assert not [path for path in written if re.search(rb"\bpw\b", path.read_bytes())]
+
+
+def test_a_url_without_a_password_is_told_what_works_for_a_url(mailbox: Mailbox, mailmove: Program) -> None:
+    asks_nobody(mailmove)
+    done = mailmove("audit", mailbox.url, "--tls", "none")
+    assert done.code == 5
+    assert "Set MAILMOVE_PASSWORD for this run, or keep account and password: mailmove account add" in done.err
