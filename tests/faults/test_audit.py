@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -9,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.kit import NOW, Done, Program, message
-from tests.servers.model import Mail
-from tests.servers.scripted import Scripted
+from tests.servers.model import Command, Mail
+from tests.servers.scripted import Conversation, Scripted
 
 Start = Callable[..., Scripted]
 
@@ -351,6 +353,34 @@ def test_hostile_folder_names_are_shown_escaped_and_never_sent(scripted: Start, 
     text = mailmove("audit").out
     assert r"a\x1b[31mb" in text
     assert "\x1b" not in text + done.out
+
+
+@pytest.mark.fault(50)
+@pytest.mark.parametrize("arguments", [("audit",), ("restore", "--all", "--yes"), ("check", "--server")])
+def test_sigterm_while_the_server_is_asked_ends_it_cleanly(
+    scripted: Start, mailmove: Program, arguments: tuple[str, ...]
+) -> None:
+    """And the same command, run again, does what it was to do."""
+    server = start(scripted)
+    mailmove.account(server)
+    assert mailmove("export").code == 0
+    server.store["INBOX"].mails.pop()
+    server.store.add("INBOX", message(30))
+    reached = threading.Event()
+
+    def stuck(talk: Conversation, command: Command) -> None:
+        reached.set()
+        talk.silence()
+
+    server.on("UID FETCH", stuck, nth=1)
+    with mailmove.started(*arguments) as process:
+        assert reached.wait(60)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert "interrupted" in out + err
+    assert "Traceback" not in out + err
+    assert mailmove(*arguments).code == 0
 
 
 @pytest.mark.fault(34)

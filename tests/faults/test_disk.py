@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
 from tests.faults.test_crash import changes, files, record
-from tests.kit import Mailbox, Program, leftovers
+from tests.kit import NOW, Mailbox, Program, archived, hashes, leftovers, message, total
+from tests.servers.scripted import Scripted
 from tests.tracing import failing_at, some, steps
 
 ERRORS = {
@@ -59,3 +64,40 @@ def test_a_disk_that_fails_at_any_call(mailbox: Mailbox, mailmove: Program, last
             assert files(archive) == expected_files, told
             assert record(archive) == expected_record, told
             assert not leftovers(archive), told
+
+
+@pytest.mark.fault(4)
+def test_a_disk_that_fails_at_any_call_of_a_prune(scripted: Callable[..., Scripted], mailmove: Program) -> None:
+    """What goes on the server is archived, whatever fails; young messages are never touched."""
+    server = scripted()
+    old, young = [message(number) for number in range(4)], [message(number) for number in range(4, 6)]
+    server.store.add("INBOX", *old, arrival=NOW - timedelta(days=400))
+    server.store.add("INBOX", *young, arrival=NOW)
+    inbox = server.store["INBOX"]
+    everything = copy.deepcopy(inbox.mails)
+    archive = mailmove.account(server)
+    prune = ("prune", "--older-than", "30d", "--yes")
+    with mailmove.kept() as bring_back:
+        found = some([s for s in steps(mailmove, *prune) if s.call != "write" or s.nth > 3], 12)[::2]
+        assert inbox.bodies == young
+        codes = set()
+        for number, step in enumerate(found):
+            errors = ERRORS[step.call]
+            error = errors[number // 2 % len(errors)]
+            bring_back()
+            inbox.mails = copy.deepcopy(everything)
+            done = failing_at(mailmove, step, error, *prune, lasting=bool(number % 2))
+            told = (str(step), error, done.code, done.out, done.err)
+            assert "bug" not in done.err and "Traceback" not in done.err, told
+            assert done.code in (0, 7), told
+            codes.add(done.code)
+            assert inbox.bodies[-2:] == young, told
+            gone = hashes(*old) - hashes(*inbox.bodies)
+            assert gone <= total(archived(archive)), told
+            assert done.code or gone == hashes(*old), told
+            again = mailmove(*prune)
+            assert again.code == 0, (told, again.out, again.err)
+            assert inbox.bodies == young, told
+            assert total(archived(archive)) >= hashes(*old), told
+            assert not leftovers(archive), told
+    assert 7 in codes, "some failures are fatal"

@@ -323,9 +323,10 @@ def test_every_folder_name_is_exported_inside_the_archive_to_a_place_of_its_own(
     assert {folder["fetched"] for folder in again["folders"]} == {0}
 
 
-@pytest.mark.fault(37)
+@pytest.mark.fault(37, 42)
+@pytest.mark.loss(48)
 def test_a_name_with_line_ends_is_said_and_never_sent(scripted: Start, mailmove: Program) -> None:
-    """Fault 42 too: it could smuggle in a command."""
+    """It could smuggle in a command."""
     store = Store()
     store.add("INBOX", message(1))
     store.add(b'x" NIL\r\nA1 DELETE INBOX\r\n', message(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 from tests.kit import Mailbox, Program, archived, by_uid, hashes, leftovers, message, sha256, total
 from tests.servers.model import Command
 from tests.servers.scripted import Conversation, Scripted
+from tests.tracing import LONG
 
 Start = Callable[..., Scripted]
 
@@ -313,6 +315,41 @@ def test_octets_come_unchanged_from_a_real_server(mailbox: Mailbox, mailmove: Pr
     archive = mailmove.account(mailbox)
     assert mailmove("export").code == 0
     assert total(archived(archive)) == total(mailbox.contents())
+
+
+@pytest.mark.fault(35)
+@pytest.mark.skipif(not LONG, reason="2 GiB of disk and half a minute: with MAILMOVE_LONG_TESTS")
+def test_a_message_of_more_than_2_gib(scripted: Start, mailmove: Program) -> None:
+    """No length on the way is held in 31 bits, and no message in memory."""
+    block = bytes(range(256)) * (1 << 12)
+    blocks = (2 << 30) // len(block) + 1
+    octets = blocks * len(block)
+    server = scripted()
+    server.store.add("INBOX", message(1)).mails[0].size = octets
+
+    def send(talk: Conversation, command: Command) -> None:
+        line = LINE.format(n=1, uid=1, size=octets)
+        talk.send(f"{line}{{{octets}}}\r\n".encode())
+        for _ in range(blocks):
+            talk.send(block)
+            talk.flush()
+        talk.line(")")
+        talk.line(f"{command.tag} OK done")
+
+    server.on("UID FETCH", send, "BODY")
+    archive = mailmove.account(server)
+    done, used = mailmove.measured("export")
+    assert done.code == 0, (done.out, done.err)
+    assert used.memory < 200 << 20, f"{used.memory:,} octets"
+    (file,) = (archive / "INBOX/cur").iterdir()
+    digest = hashlib.sha256()
+    for _ in range(blocks):
+        digest.update(block)
+    with file.open("rb") as opened:
+        assert hashlib.file_digest(opened, "sha256").digest() == digest.digest()
+    assert f",S={octets},H={digest.hexdigest()[:32]}" in file.name
+    assert mailmove("check").code == 0
+    file.unlink()
 
 
 @pytest.mark.fault(36)

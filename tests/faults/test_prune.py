@@ -54,6 +54,21 @@ def test_what_is_old_goes_and_only_that(server: Scripted, pruner: Pruner) -> Non
     ]
 
 
+@pytest.mark.fault(22)
+def test_a_folder_that_is_only_called_trash_is_not_emptied_by_the_rule_for_trash(
+    server: Scripted, pruner: Pruner
+) -> None:
+    """No special-use at all, and a name in the user's language."""
+    server.store["INBOX"].mails.clear()
+    server.store.add("Cestino", *map(message, range(20, 23)), arrival=OLD)
+    policy = Policy(folders={"\\Trash": parse_age("1d")})
+    result = pruner(Asked(), policy)
+    assert result.gone == 0
+    assert not server.deletions
+    server.store["Cestino"].attributes = "\\Trash"
+    assert pruner(Asked(), policy).gone == 3
+
+
 @pytest.mark.fault(23, 24)
 @pytest.mark.loss(1, 2, 3)
 def test_search_has_no_say(server: Scripted, pruner: Pruner) -> None:

@@ -57,6 +57,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize("text", MISTAKES)
 def test_a_mistake_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config.toml"
