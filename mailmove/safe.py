@@ -13,7 +13,7 @@ def visible(text: str | bytes, limit: int = 300) -> str:
     Octets are read as UTF-8; those that are not UTF-8 are shown escaped too. Longer text is cut at ``limit``.
     """
     if isinstance(text, bytes):
-        text = text[: limit * 4].decode("utf-8", "surrogateescape")
+        text = text[: (limit + 1) * 4].decode("utf-8", "surrogateescape")
     cut = len(text) > limit
     if cut:
         text = text[: limit - 1]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.kit import Mailbox, Program
 from tests.servers.dovecot import Dovecot, Unavailable
@@ -16,6 +17,13 @@ from tests.servers.model import Store
 from tests.servers.pymap import Pymap
 from tests.servers.scripted import Scripted
 from tests.servers.web import Web
+
+# Property tests: few and the same examples in the test command; `HYPOTHESIS_PROFILE=long pytest tests/fuzz` hunts.
+# No deadlines: how long an example takes says more about the machine than about the code.
+_CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", _CALM, max_examples=100, derandomize=True, database=None)
+settings.register_profile("long", _CALM, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 NO_DOVECOT = "no Dovecot: "
 _users = itertools.count(1)

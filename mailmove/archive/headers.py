@@ -45,11 +45,12 @@ def ended(start: bytes) -> bool:
 
 def scan(start: bytes) -> Headers:
     """Read the header block at the beginning of ``start``, which may hold more or less than the block."""
-    crlf = start.find(b"\r\n\r\n", 0, MAX_BLOCK)
-    lf = start.find(b"\n\n", 0, crlf if crlf >= 0 else MAX_BLOCK)
+    block = b"\n" + start[:MAX_BLOCK]  # the first line may be the empty one that ends the block
+    crlf = block.find(b"\n\r\n")
+    lf = block.find(b"\n\n", 0, crlf if crlf >= 0 else MAX_BLOCK)
     end = crlf if lf < 0 else lf
     found: list[bytes | None] = [None] * 7
-    for name, value in _FIELD.findall(b"\n" + start[: end if end >= 0 else MAX_BLOCK]):
+    for name, value in _FIELD.findall(block[:end] if end >= 0 else block):
         place = _PLACE[name.lower()]
         if found[place] is None:
             if b"\n" in value:  # folded (RFC 5322 2.2.3)

@@ -20,6 +20,7 @@ from mailmove.server.wire import Astring, Wire
 _UNASKED = 1 << 20  # octets that are sent without a go-ahead where the server allows that (LITERAL+)
 _UNASKED_MINUS = 4096  # the same for LITERAL- and IMAP4rev2 (RFC 7888 5)
 _APPENDUID = re.compile(rb"\[APPENDUID (\d{1,10}) ([\d:,]+)\]", re.IGNORECASE)
+_UIDS = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 _ATOM = re.compile(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+")  # RFC 9051 9, flag
 
 
@@ -152,7 +153,7 @@ def append_limit(wire: Wire, folder: Folder) -> int | None:
     try:
         for response in wire.command(b"STATUS", Astring(folder.wire), b"(APPENDLIMIT)"):
             if response[0][2:8].upper() == b"STATUS":
-                return number(pairs(parse(response)[3]).get("APPENDLIMIT"))
+                return number(pairs(parse(response)[-1]).get("APPENDLIMIT"))
     except CommandRefused:
         pass
     return None
@@ -168,9 +169,9 @@ def _uids(told: bytes, uidvalidity: int, count: int) -> list[Answer]:
     found = _APPENDUID.search(told)
     uids: list[Answer] = []
     for part in found[2].split(b",") if found and int(found[1]) == uidvalidity else ():
-        first, _, last = part.partition(b":")
-        if not first.isdigit() or len(uids) > count:
-            break
-        low, high = int(first), int(last or first)
+        run = _UIDS.fullmatch(part)
+        if not run or len(uids) > count:
+            return [0] * count
+        low, high = int(run[1]), int(run[2] or run[1])
         uids += range(low, min(high, low + count) + 1)
     return uids if len(uids) == count else [0] * count

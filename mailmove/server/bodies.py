@@ -83,7 +83,8 @@ def _answers(wire: Wire, tag: bytes, lines: FetchLines) -> Iterator[Body]:
                 raise wire.broken(f"the server announced a message of {octets} octets")
             body = Body(wire, lines, head, octets)
         elif head.endswith(b")") and (quoted := _QUOTED_BODY.search(head)) and _FETCH.match(head):
-            body = Body(wire, lines, head, len(quoted[1]), re.sub(rb"\\(.)", rb"\1", quoted[1]))
+            whole = re.sub(rb"\\(.)", rb"\1", quoted[1])
+            body = Body(wire, lines, head, len(whole), whole)
         else:
             line = wire.rest_of(head)
             if wire.completed(line, tag, "UID FETCH"):

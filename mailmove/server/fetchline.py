@@ -27,7 +27,7 @@ _SHAPES = {
     b"FLAGS": rb"\((?P<flags>[^()\"\r\n]*)\)",
     b"INTERNALDATE": rb'"(?P<date>[^"\\\r\n]*)"',
     b"MODSEQ": rb"\(\d{1,19}\)",
-    b"EMAILID": rb"\((?P<emailid>[A-Za-z0-9_-]{1,255})\)",
+    b"EMAILID": rb"\((?!NIL\))(?P<emailid>[A-Za-z0-9_-]{1,255})\)",
     b"X-GM-MSGID": rb"(?P<gmail>\d{1,20})",
     b"BODY[]": rb"~?\{\d{1,20}\}",
 }
@@ -73,7 +73,7 @@ class FetchLines:
 
     def _listed(self, uid: bytes, size: bytes, date: bytes, flags: bytes, object_id: bytes = b"") -> Listed | None:
         number = int(uid)
-        if number > MAX_UID:
+        if not 0 < number <= MAX_UID:
             return None
         name = _PREFIX[self._groups[-1]] + object_id.decode() if object_id else None
         return Listed(number, to_seconds(date), int(size), flag_set(flags), name)

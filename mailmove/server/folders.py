@@ -182,7 +182,7 @@ def _gather(answers: Iterable[Segments], folders: dict[bytes, Folder], statuses:
             folders[folder.wire] = folder
         elif word == b"STATUS":
             match parse(segments):
-                case [_, _, bytes(name), list(values)]:
+                case [_, _, (bytes() | None) as name, list(values)]:
                     if read := _read_status(values):
                         statuses[canonical(name)] = read
                 case _:
@@ -193,14 +193,18 @@ def _read_list(values: list[Value]) -> Folder:
     match values:
         case [_, _, list(attributes), (bytes() | None) as delimiter, (bytes() | None) as name, *_]:
             words = frozenset(a.decode("ascii", "replace").lower() for a in attributes if isinstance(a, bytes))
-            # an unquoted NIL here is a folder that is called NIL (RFC 9051 has no NIL for mailbox)
-            return Folder(canonical(b"NIL" if name is None else bytes(name)), delimiter or None, words)
+            return Folder(canonical(name), delimiter or None, words)
         case _:  # skipping it would leave a folder out in silence
             raise Disconnected("the server listed a folder without telling its name")
 
 
-def canonical(name: bytes) -> bytes:
-    """A wire name as it is kept: INBOX is INBOX in any case (RFC 9051 5.1)."""
+def canonical(name: bytes | None) -> bytes:
+    """A wire name as it is kept: INBOX is INBOX in any case (RFC 9051 5.1).
+
+    An unquoted NIL is a folder that is called NIL: RFC 9051 has no NIL for ``mailbox``.
+    """
+    if name is None:
+        return b"NIL"
     return b"INBOX" if name.upper() == b"INBOX" else bytes(name)
 
 

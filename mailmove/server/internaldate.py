@@ -17,6 +17,8 @@ _MINUTE = re.compile(rb" (\d\d):(\d\d)")
 _SECOND = re.compile(rb":(\d\d) ")
 _ZONE = re.compile(rb"[+-]\d{4}")
 _EPOCH = date(1970, 1, 1).toordinal()
+_FIRST = (date.min.toordinal() - _EPOCH) * 86_400
+_LAST = (date.max.toordinal() + 1 - _EPOCH) * 86_400 - 1
 
 
 def to_seconds(text: bytes) -> int | None:
@@ -26,7 +28,8 @@ def to_seconds(text: bytes) -> int | None:
     day, minute, second, zone = _day(text[:11]), _minute(text[11:17]), _second(text[17:21]), _zone(text[21:])
     if day is None or minute is None or second is None or zone is None:
         return None
-    return day + minute + second - zone
+    seconds = day + minute + second - zone
+    return seconds if _FIRST <= seconds <= _LAST else None  # in UTC it may be before the year 1, or after 9999
 
 
 def from_seconds(seconds: int, zone_minutes: int = 0) -> bytes:

@@ -15,9 +15,9 @@ MAX_DEPTH = 32
 _TOKEN = re.compile(
     rb"""\ *(?:
         (?P<open>\() | (?P<close>\))
-      | "(?P<quoted>(?:[^"\\]|\\.)*)"
+      | "(?P<quoted>(?:[^"\\]|\\.)*)"(?=[ )]|\Z)
       | ~?\{(?P<literal>\d+)\}\Z
-      | (?P<atom>(?:[^\s()"{\[]|\[[^\]]*\])+)
+      | (?P<atom>(?i:BODY|BINARY(?:\.SIZE)?)\[[^\]]*\][^\s()"{]* | [^\s()"{]+)
     )""",
     re.VERBOSE | re.DOTALL,
 )

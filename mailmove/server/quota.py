@@ -50,7 +50,7 @@ def _gather(
         word = answer[0][2:12].upper()
         if word.startswith(b"QUOTAROOT "):
             match _values(answer):
-                case [_, _, bytes(folder), *names]:
+                case [_, _, (bytes() | None) as folder, *names]:
                     members[canonical(folder)] = tuple(map(_text, names))
         elif word.startswith(b"QUOTA "):
             match _values(answer):

@@ -46,7 +46,7 @@ def busy(text: str) -> Unreachable | None:
         return TooManyConnections(f"the server allows no more connections: {visible(text)}", DEFAULT_WAIT)
     found = _BACKOFF.search(text)
     if found:
-        wait = int(found[1]) / (1000 if found[2].lower().startswith("m") else 1)
+        wait = float(found[1]) / (1000 if found[2].lower().startswith("m") else 1)
     elif code_of(text) in _BUSY_CODES or _BUSY_WORDS.search(text):
         wait = DEFAULT_WAIT
     else:

@@ -59,8 +59,8 @@ def flags(wire: Wire) -> dict[int, frozenset[str]]:
     for segments in wire.responses(b"UID FETCH", b"1:*", b"(UID FLAGS)"):
         matched = _FLAGS.fullmatch(segments[0])
         before = len(found)
-        if matched:
-            found[int(matched[1])] = flag_set(matched[2])
+        if matched and 0 < (known := int(matched[1])) <= MAX_UID:
+            found[known] = flag_set(matched[2])
         else:
             told = items(segments)
             uid = number(told.get("UID"), MAX_UID)

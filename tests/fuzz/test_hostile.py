@@ -1,0 +1,133 @@
+"""Whatever a server says: the readers come to an end, in bounded memory, with a result or an error of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mailmove.errors import MailmoveError
+from mailmove.model import Folder
+from mailmove.server import append, folders, quota, refusal, scan
+from mailmove.server.bodies import bodies
+from mailmove.server.wire import MAX_LITERAL, MAX_UNWANTED, Wire
+from tests.fuzz import strategies as say
+from tests.fuzz.wires import wired
+
+INBOX = Folder(b"INBOX")
+EVERYTHING = "IMAP4REV1 NAMESPACE QUOTA LIST-STATUS LIST-EXTENDED SPECIAL-USE UIDPLUS APPENDLIMIT LITERAL+ OBJECTID"
+
+
+def _bodies(wire: Wire) -> None:
+    for body in bodies(wire, [3, 5]):
+        for _ in body.pieces():
+            pass
+        body.told()
+
+
+def _append(wire: Wire) -> None:
+    sent = [append.Outgoing(1, ["\\Seen"], None, [b"x"]) for _ in range(2)]
+    append.Appending(wire, INBOX, 1, sent).answers()
+
+
+READERS: dict[str, Callable[[Wire], object]] = {
+    "look": folders.look,
+    "status": lambda wire: folders.status(wire, INBOX),
+    "select": lambda wire: folders.select(wire, INBOX),
+    "prefix": folders.personal_prefix,
+    "quota": lambda wire: quota.roots(wire, [INBOX, Folder(b"a"), Folder(b"\xff")]),
+    "listing": lambda wire: list(scan.listing(wire)),
+    "flags": scan.flags,
+    "labels": scan.labels,
+    "fields": lambda wire: list(scan.fields(wire, [3, 5], b"SUBJECT")),
+    "bodies": _bodies,
+    "append": _append,
+    "limit": lambda wire: append.append_limit(wire, INBOX),
+}
+GOOD = b"".join(
+    [
+        b'* LIST (\\HasNoChildren) "/" INBOX\r\n* LIST () "/" {3}\r\na[b\r\n* STATUS INBOX (MESSAGES 3 UIDNEXT 9)\r\n',
+        b'* NAMESPACE (("" "/")) NIL (("#s/" "/"))\r\n* QUOTAROOT INBOX "r"\r\n* QUOTA "r" (STORAGE 10 100)\r\n',
+        b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [PERMANENTFLAGS (\\Seen \\*)] ok\r\n",
+        b'* 1 FETCH (UID 3 INTERNALDATE " 1-Jan-2020 00:00:00 +0000" RFC822.SIZE 3 FLAGS (\\Seen))\r\n',
+        b'* 2 FETCH (UID 5 INTERNALDATE " 1-Jan-2020 00:00:00 +0000" RFC822.SIZE 3 FLAGS () BODY[] {3}\r\nabc)\r\n',
+        b'* 2 FETCH (UID 5 X-GM-LABELS ("a" \\Inbox) BODY[HEADER.FIELDS (SUBJECT)]<0> {4}\r\n\r\n\r\n)\r\n',
+        b"M1 OK [APPENDUID 1 5] done\r\nM2 OK [APPENDUID 1 6:7] done\r\nM3 NO [LIMIT] Suggested Backoff Time: 5 ms\r\n",
+    ]
+)
+
+
+@contextlib.contextmanager
+def ours() -> Iterator[None]:
+    """Errors of ours are an answer; waiting to the end of patience is none."""
+    try:
+        yield
+    except MailmoveError as error:
+        assert "silent" not in error.what
+        error.what.encode()
+
+
+@pytest.mark.fault(1, 2)
+@pytest.mark.parametrize("reader", READERS)
+@given(said=st.one_of(say.garbage, say.mangled(st.just(GOOD))), sizes=say.sizes)
+@example(said=b"M1 NO Suggested Backoff Time: " + b"9" * 5000 + b" ms\r\n", sizes=[9000])
+@example(said=b"M1 OK [APPENDUID 1 1:2:3] done\r\nM2 OK [APPENDUID 1 " + b"9" * 5000 + b"] done\r\n", sizes=[9000])
+@example(said=b"* STATUS INBOX\r\nM1 OK\r\n", sizes=[9000])
+@example(said=b"* STATUS\r\nM1 OK\r\n", sizes=[9000])
+@example(said=b"* STATUS \r\nM1 OK\r\n", sizes=[9000])
+def test_a_reader_ends_with_a_result_or_an_error_of_ours(reader: str, said: bytes, sizes: list[int]) -> None:
+    with wired(said, sizes, EVERYTHING) as wire, ours():
+        READERS[reader](wire)
+
+
+FLOODS = {
+    "an endless line": b"* OK " + b"x" * (4 * MAX_UNWANTED),
+    "an endless line of brackets": b"* LIST " + b"(" * (4 * MAX_UNWANTED),
+    "endless responses": (b"* OK Still here" + b"." * 1000 + b"\r\n") * (4 * MAX_UNWANTED // 1000),
+    "endless literals": b"* LIST {1000000}\r\n" + (b"x" * 10**6 + b" {1000000}\r\n") * 80,
+    "a giant literal": b"* LIST {%d}\r\n" % (MAX_LITERAL + 1) + b"x" * (4 * MAX_UNWANTED),
+    "a million words": b"* LIST " + b"a " * 500_000 + b"\r\n",
+    "lists in lists": b"* LIST " + b"()" * 500_000 + b"\r\n",
+    "responses of words in literals": (b"* LIST {0}\r\n" + (b"a " * 499_000 + b"{0}\r\n") * 80),
+}
+
+
+@pytest.mark.fault(1, 2)
+@pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.parametrize("reader", ["look", "listing", "bodies"])
+def test_memory_has_a_limit(reader: str, flood: str) -> None:
+    said = FLOODS[flood]
+    with wired(said, capabilities=EVERYTHING) as wire:
+        tracemalloc.start()
+        try:
+            with pytest.raises(MailmoveError):
+                READERS[reader](wire)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak < 8 * MAX_UNWANTED
+
+
+def test_a_pause_longer_than_any_is_the_next_runs() -> None:
+    asked = refusal.busy("Suggested Backoff Time: " + "9" * 5000 + " milliseconds")
+    assert asked is not None
+    assert "pause" in asked.what
+
+
+@pytest.mark.parametrize("told", [b"1:2:3", b"9" * 5000, b"1:" + b"9" * 5000, b":", b"3:", b"1,,2", b"2:1", b"1"])
+def test_uids_that_make_no_sense_are_unknown(told: bytes) -> None:
+    """RFC 4315 3: as many UIDs as messages, or we do not know which."""
+    said = b"M1 OK [APPENDUID 1 %b] done\r\n" % told
+    sent = [append.Outgoing(1, [], None, [b"x"]) for _ in range(2)]
+    with wired(said, capabilities="MULTIAPPEND LITERAL+") as wire:
+        assert append.Appending(wire, INBOX, 1, sent).answers() == [0, 0]
+
+
+@pytest.mark.parametrize("answer", [b"* STATUS", b"* STATUS ", b"* STATUS INBOX", b"* STATUS INBOX NIL"])
+def test_no_limit_told_is_no_limit_known(answer: bytes) -> None:
+    with wired(answer + b"\r\nM1 OK\r\n", capabilities="APPENDLIMIT") as wire:
+        assert append.append_limit(wire, INBOX) is None
