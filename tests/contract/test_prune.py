@@ -282,6 +282,55 @@ def test_down_to_per_cent_goes_by_the_quota_oldest_first_across_folders(mailmove
         server.stop()
 
 
+def test_archived_for_counts_from_the_day_of_archiving(owner: Owner) -> None:
+    from mailmove.archive import journal, records
+    from mailmove.archive.memory import Memory
+    from mailmove.archive.store import Archive
+    from mailmove.units import timestamp
+
+    owner("export")
+    uids = owner.mailbox.uids()
+    before = total(owner.mailbox.contents())
+    long_ago = {**dict.fromkeys(uids[:4], 15), **dict.fromkeys(uids[4:6], 13), **dict.fromkeys(uids[30:33], 15)}
+    state = Memory(str(owner.mailmove.home / "state"))
+    with Archive.open(str(owner.archive), state, writable=True) as archive:
+        lines = map(journal.decode, (owner.archive / ".mailmove" / "journal.jsonl").read_bytes().splitlines())
+        held = [line for line in lines if isinstance(line, records.Message) and line.folder == b"INBOX"]
+        archive.record(
+            line._replace(verified=timestamp(NOW - timedelta(days=long_ago[line.uid])))
+            for line in held
+            if line.uid in long_ago
+        )
+    result = owner.json("prune", "--older-than", "30d", "--archived-for", "14d", "--yes")
+    assert (result["deleted"], result["exit"]) == (4, 0)
+    kept = {folder["name"]: folder["keep"]["recent_in_archive"]["messages"] for folder in result["folders"]}
+    assert kept == {"INBOX": 26, "Työ/Laskut": 10}
+    assert owner.mailbox.uids() == uids[4:]
+    owner.mailbox.fill([message(50)], arrival=OLD)
+    assert owner.json("prune", "--archived-for", "14d", "--yes")["deleted"] == 3, "whatever day they arrived"
+    assert owner.mailbox.uids()[:-1] == uids[4:30] + uids[33:]
+    assert owner.everything == dict(before + hashes(message(50)))
+
+
+def test_a_number_of_messages_as_the_most_to_delete_unattended(
+    anywhere: Mailbox, mailmove: Program, tmp_path: Path
+) -> None:
+    owner = Owner(anywhere, mailmove, tmp_path)
+    anywhere.fill(map(message, range(12)), arrival=OLD)
+    anywhere.fill(map(message, range(12, 100)), arrival=YOUNG)
+    anywhere.fill(map(message, range(100, 120)), "Small", arrival=OLD)
+    before = total(anywhere.contents())
+    words = ("prune", "--older-than", "30d", "--max-delete")
+    done = owner(*words, 11, "--yes")
+    assert done.code == 8
+    assert "INBOX is kept: 12 of 100 messages would go, more than --max-delete 11." in done.out
+    assert f"run it once by hand: mailmove prune {anywhere.url}" in done.out and "--yes" not in done.out
+    assert (len(anywhere.uids()), len(anywhere.uids("Small"))) == (100, 0), "small folders have no such brake"
+    assert owner(*words, 12, "--yes").code == 0
+    assert len(anywhere.uids()) == 88
+    assert owner.everything == dict(before)
+
+
 def test_the_deed_is_in_the_journal(owner: Owner) -> None:
     from mailmove.archive.memory import Memory
     from mailmove.archive.store import Archive
