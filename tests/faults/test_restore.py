@@ -296,3 +296,55 @@ def test_a_folder_that_cannot_be_opened_is_named_and_the_others_go_back(scripted
         "Sent": [{"message": None, "count": 1, "why": "EXAMINE refused: [NOPERM] not yours"}],
     }
     assert account.held() == Counter(MESSAGES)
+
+
+class TellsLimits(Store):
+    """Takes messages up to a size of its own in each folder, told by STATUS (RFC 7889 3.2)."""
+
+    limit = 1024
+
+    def do_status(self, state: State, name: bytes, items: Value) -> Iterator[bytes]:
+        if items == [b"APPENDLIMIT"]:
+            limit = self.limit if name == b"INBOX" else 100_000
+            yield b'* STATUS "%s" (APPENDLIMIT %d)' % (name, limit)
+        else:
+            yield from super().do_status(state, name, items)
+
+
+def test_the_largest_message_that_a_folder_takes_is_asked_of_the_folder(scripted: Serve, mailmove: Program) -> None:
+    account = Gone(scripted, mailmove, store=TellsLimits(CAPABILITIES + " APPENDLIMIT"))
+    large = message(99, size=3000)
+    account.store.add("INBOX", large)
+    account.store.add("Other", large)
+    account.export()
+    account.inbox.mails.clear()
+    account.store["Other"].mails.clear()
+    result = account.restore(code=3)
+    failures = {folder["name"]: [f["why"] for f in folder["failures"]] for folder in result["folders"]}
+    assert failures["Other"] == [] and len(failures["INBOX"]) == 1
+    assert "up to 1.00 KB only" in failures["INBOX"][0]
+    assert account.held() == Counter(MESSAGES)
+    assert account.store["Other"].bodies == [large]
+    assert account.server.count("APPEND") == 13, "what is too large is not sent"
+
+
+@pytest.mark.parametrize("takes", [True, False])
+@pytest.mark.parametrize("capability", [" CREATE-SPECIAL-USE", ""])
+def test_a_folder_with_a_special_use_is_made_with_it_where_the_server_takes_that(
+    scripted: Serve, mailmove: Program, capability: str, takes: bool
+) -> None:
+    """RFC 6154 3: CREATE with USE; a server that refuses this use (USEATTR) makes the folder without."""
+    account = Gone(scripted, mailmove)
+    account.store.add("Sent Items", message(50), attributes="\\Sent")
+    account.store.add("Plain", message(51))
+    account.export()
+    target = scripted(store=Store(CAPABILITIES + capability))
+    if not takes:
+        target.script(r"CREATE /USE/" + "\n    {tag} NO [USEATTR] there is one already")
+    done = mailmove("restore", "--all", "--to", target.url, "--tls", "none", "--yes", env={"MAILMOVE_PASSWORD": "pw"})
+    assert done.code == 0, done.out + done.err
+    created = [command.args for command in target.commands if command.name == "CREATE"]
+    with_use, plain = [b"Sent Items", [b"USE", [b"\\Sent"]]], [b"Sent Items"]
+    tried = [with_use] * bool(capability) + [plain] * (not capability or not takes)
+    assert sorted(map(repr, created)) == sorted(map(repr, [*tried, [b"Plain"]]))
+    assert target.store["Sent Items"].bodies == [message(50)] and target.store["Plain"].bodies == [message(51)]

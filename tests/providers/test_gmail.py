@@ -13,12 +13,13 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from tests.kit import Done, Mailbox, Program, archived, message
+from tests.kit import NOW, Done, Mailbox, Program, archived, hashes, message
 from tests.servers.model import Gmail
 from tests.servers.scripted import Scripted
 
@@ -136,6 +137,33 @@ def test_where_there_are_no_hard_links_each_message_is_kept_once_with_its_labels
     changed = journal(archive, "labels")[before:]
     assert {line["uid"] for line in changed} == {*range(1, 21), 31}
     assert next(line["labels"] for line in changed if line["uid"] == 1) == ["Work/Clients", "\\Starred"]
+
+
+@pytest.mark.fault(21)
+def test_where_there_are_no_hard_links_prune_leaves_what_is_not_proven_under_its_label(
+    scripted: Callable[..., Scripted], mailmove: Program
+) -> None:
+    """That All Mail has a file of the same message proves nothing for the folder of a label."""
+    store = Gmail()
+    old = NOW - timedelta(days=400)
+    labelled = [store.deliver(message(number), "INBOX", "Work", arrival=old) for number in range(3)]
+    bare = [store.deliver(message(number), arrival=old) for number in range(3, 5)]
+    archive = mailmove.account(scripted(store=store))
+    everything = hashes(*map(message, range(5)))
+    done = without_links(mailmove, "prune", "--older-than", "30d", "--yes")
+    assert done.code == 3, done.out + done.err
+    assert "NOT PROVEN, kept: INBOX UIDs 1-3: it is not in the archive" in done.out
+    assert "Deleted 2 messages" in done.out
+    assert [store.labels(msgid) for msgid in bare] == [set(), set()]
+    assert all(store.labels(msgid) == {b"INBOX", b"Work", store.ALL} for msgid in labelled)
+    assert held(archive) == {ALL: everything}
+    labels = {line["uid"]: line["labels"] for line in journal(archive, "labels")}
+    assert labels == {uid: ["Work", "\\Inbox"] for uid in (1, 2, 3)}
+    done = without_links(mailmove, "prune", "--older-than", "30d", "--yes")
+    assert done.code == 0, done.out + done.err
+    assert "Exported 3 new. Verified 3 local copies: all identical." in done.out
+    assert [store.labels(msgid) for msgid in labelled] == [set()] * 3
+    assert held(archive) == {ALL: everything, "INBOX": hashes(*map(message, range(3)))}
 
 
 def test_chats_are_skipped_with_a_word_unless_they_are_named(gmail: Scripted, mailmove: Program, archive: Path) -> None:
