@@ -101,8 +101,7 @@ class _IMAP4(imaplib.IMAP4):
             )
         self._cancel.forget(self.sock)
         self._use(ssl_context.wrap_socket(self.sock, server_hostname=self.host))
-        self.untagged_responses.clear()
-        self._get_capabilities()
+        self.untagged_responses.clear()  # imapclient asks for the capabilities again
         self._tls_established = True
         return answer
 

@@ -8,6 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mailmove.cancel import Cancel
+from mailmove.errors import RefusedError, UsageError
+from mailmove.model import Endpoint, Password, Security
+from mailmove.server import connection
+from mailmove.server.session import Session
+from mailmove.server.wire import Astring
 from tests.kit import Done, Program, message
 from tests.servers.model import CAPABILITIES, Store
 from tests.servers.scripted import Scripted
@@ -94,13 +100,21 @@ def test_octets_sent_before_encryption_began(scripted: Start, mailmove: Program,
     assert "sent data before encryption began" in done.err
 
 
-def test_what_was_announced_before_encryption_is_forgotten(scripted: Start, mailmove: Program) -> None:
-    """Somebody on the way could promise more than the server does."""
-    greeting = f"GREETING\n    * OK [CAPABILITY {CAPABILITIES} STARTTLS FORGED] hello"
-    server = scripted(greeting, tls="starttls")
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"GREETING\n    * OK [CAPABILITY {CAPABILITIES} STARTTLS FORGED] hello",
+        "STARTTLS\n    * CAPABILITY IMAP4rev1 LOGINDISABLED FORGED\n    {tag} OK begin\n    !starttls",
+    ],
+    ids=["greeting", "answer"],
+)
+def test_what_was_announced_before_encryption_is_forgotten(scripted: Start, mailmove: Program, script: str) -> None:
+    """Somebody on the way could promise more than the server does, or less."""
+    server = scripted(script, tls="starttls")
     mailmove.account(server, tls="starttls", ca_file=server.ca)
-    told = mailmove("account", "test", "--json").json
-    assert "FORGED" not in told["accounts"][0]["capabilities"]
+    done = mailmove("account", "test", "--json")
+    assert done.code == 0, done.out
+    assert "FORGED" not in done.json["accounts"][0]["capabilities"]
     assert server.count("CAPABILITY")
 
 
@@ -142,9 +156,33 @@ def test_no_encryption_only_on_this_machine(mailmove: Program, host: str) -> Non
     assert PASSWORD not in done.err
 
 
+def test_a_connection_that_leaves_this_machine_in_the_clear_is_given_up(
+    scripted: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = scripted()
+    monkeypatch.setattr(connection, "is_loopback", lambda address: address != "127.0.0.1")
+    with pytest.raises(RefusedError, match="no password goes there"), session(server) as opened:
+        opened.wire.command(b"NOOP")
+    assert not server.commands
+
+
+@pytest.mark.parametrize("word", [b"a\r\nA1 LOGOUT", b"a\n", b"a\0"])
+def test_no_argument_can_smuggle_in_a_command(scripted: Start, word: bytes) -> None:
+    server = scripted()
+    with session(server) as opened:
+        for argument in (word, Astring(word)):
+            with pytest.raises(UsageError):
+                opened.wire.command(b"EXAMINE", argument)
+    assert not server.count("EXAMINE")
+
+
+def session(server: Scripted) -> Session:
+    return Session(Endpoint("127.0.0.1", server.port, "user", Security.NONE), Password(PASSWORD), Cancel())
+
+
 def test_where_a_name_leads_is_looked_at_too() -> None:
     """A name such as localhost can lead anywhere: what counts is the address that was connected to."""
-    from mailmove.server.connection import is_loopback
-
-    assert all(map(is_loopback, ["127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1"]))
-    assert not any(map(is_loopback, ["192.0.2.1", "::ffff:192.0.2.1", "fe80::1%lo", "0.0.0.0", "::", "localhost"]))
+    assert all(map(connection.is_loopback, ["127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1"]))
+    assert not any(
+        map(connection.is_loopback, ["192.0.2.1", "::ffff:192.0.2.1", "fe80::1%lo", "0.0.0.0", "::", "localhost"])
+    )
