@@ -84,6 +84,14 @@ def test_any_answer_is_read_to_an_end(said: bytes, question: Callable[[Wire], An
         question(wire)
 
 
+def test_a_bracket_in_a_name_needs_no_partner() -> None:
+    """``[`` is an ATOM-CHAR (RFC 9051 9), and Dovecot sends a folder of such a name without quotes."""
+    assert parse((b'(\\Sent) "/" a[b',)) == [[b"\\Sent"], b"/", b"a[b"]
+    assert parse((b"[[ (MESSAGES 3)",)) == [b"[[", [b"MESSAGES", b"3"]]
+    assert parse((b"(BODY[HEADER.FIELDS (DATE)] x)",)) == [[b"BODY[HEADER.FIELDS (DATE)]", b"x"]]
+    assert parse((b"[" * 1_000_000,)) == [b"[" * 1_000_000]
+
+
 @fuzz
 @given(st.binary(max_size=400), st.lists(st.binary(max_size=40), max_size=4))
 def test_any_line_is_parsed_or_refused(line: bytes, more: list[bytes]) -> None:
