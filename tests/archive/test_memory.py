@@ -86,6 +86,24 @@ def test_an_archive_without_its_archive_toml_is_not_begun_anew(path: Path, memor
 
 
 @pytest.mark.fault(5)
+def test_a_record_without_archive_toml_and_folders_is_not_begun_anew(
+    path: Path, memory: Memory, tmp_path: Path
+) -> None:
+    use(path, memory)
+    meta = path / ".mailmove"
+    (meta / "archive.toml").unlink()
+    for directory in path.iterdir():
+        if directory != meta:
+            shutil.rmtree(directory)
+    record = meta / "journal.jsonl"
+    record.write_bytes(record.read_bytes() * 2)  # as after a run: more than the line that begins it
+    before = record.read_bytes()
+    with pytest.raises(ArchiveError, match=r"has lost its .mailmove/archive.toml"):
+        use(path, Memory(str(tmp_path / "another machine")))
+    assert record.read_bytes() == before
+
+
+@pytest.mark.fault(5)
 @pytest.mark.loss(11)
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"archives": 7}', "\0" * 50])
 def test_a_damaged_note_is_no_empty_note(path: Path, memory: Memory, content: str) -> None:

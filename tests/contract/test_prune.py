@@ -155,6 +155,22 @@ def test_a_dry_run_downloads_and_changes_nothing(owner: Owner) -> None:
     assert not owner.archive.exists()
 
 
+def test_a_dry_run_with_an_archive_changes_nothing_either(owner: Owner) -> None:
+    assert owner("export").code == 0
+    before = owner.mailbox.contents()
+    done = owner("prune", "--older-than", "30d", "--yes", "--dry-run")
+    assert done.code == 0, done.err
+    assert owner.mailbox.contents() == before
+
+
+def test_an_answer_that_comes_through_a_pipe_is_none(owner: Owner) -> None:
+    before = owner.mailbox.contents()
+    account = (owner.mailbox.url, "--tls", "none", "--archive", owner.archive)
+    done = owner.mailmove("prune", *account, "--older-than", "30d", stdin="40\n")
+    assert done.code == 8
+    assert owner.mailbox.contents() == before
+
+
 @pytest.mark.parametrize("answer", [b"\r", b"39\r", b"yes\r", b"\x04"])
 def test_at_a_terminal_anything_but_the_number_keeps_everything(owner: Owner, answer: bytes) -> None:
     before = owner.mailbox.contents()
