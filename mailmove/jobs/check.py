@@ -196,7 +196,7 @@ class _Files:
             key = stored.id.folder, stored.id.uidvalidity
             home = self._archive.manifest.find(*key)
             if home is None or not path.startswith(f"{home.path}/cur/"):
-                self._result.moved.append(Moved(_shown(self._archive, key), stored.id.uid, path))
+                self._result.moved.append(Moved(_name(self._archive, key), stored.id.uid, path))
 
     def _judge_unrecorded(self, moved: Collection[str]) -> None:
         for folder, base, name in self._unrecorded:
@@ -220,7 +220,7 @@ class _Files:
         self.bad.add((key, stored.sha256))
         self._result.problems.append(
             Problem(
-                folder=_shown(self._archive, key),
+                folder=_name(self._archive, key),
                 uid=stored.id.uid,
                 missing=why == MISSING,
                 why="" if why in (MISSING, ALTERED) else why,
@@ -270,7 +270,7 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
         if key in held:
             held[key] = found.both
         if wire in wanted and found.server_only:
-            result.not_archived.append(Some(view.folder.shown, tuple(sorted(found.server_only))))
+            result.not_archived.append(Some(view.folder.name, tuple(sorted(found.server_only))))
     return held
 
 
@@ -286,9 +286,10 @@ def _only_here(archive: Archive, held: Held, bad: Collection[tuple[Key, bytes]])
             if body.sha256 not in on_server and (key, body.sha256) not in bad
         ]
         if alone:
-            yield Some(_shown(archive, key), tuple(sorted(body.uid for body in alone)), sum(b.octets for b in alone))
+            yield Some(_name(archive, key), tuple(sorted(body.uid for body in alone)), sum(b.octets for b in alone))
 
 
-def _shown(archive: Archive, key: Key) -> str:
+def _name(archive: Archive, key: Key) -> str:
+    """A folder's name, or its directory's when it is retired; not made safe for a terminal."""
     folder = archive.manifest.find(*key)
-    return folder.shown if folder is not None else Folder(key[0]).shown
+    return folder.path if folder is not None and folder.retired else Folder(key[0]).name

@@ -111,11 +111,11 @@ def _named(some: Sequence[Problem]) -> Iterator[str]:
             day = f"  {utc(problem.arrival):%Y-%m-%d}" if problem.arrival else ""
             subject = f' "{fields.shown(problem.subject, 50)}"' if problem.subject else ""
             why = f": {problem.why}" if problem.why else ""
-            yield f"{_word(problem)}  {problem.folder} UID {problem.uid}{day}{subject}{why}"
+            yield f"{_word(problem)}  {visible(problem.folder)} UID {problem.uid}{day}{subject}{why}"
         return
     for (word, folder), group in itertools.groupby(some, lambda problem: (_word(problem), problem.folder)):
         numbers = [problem.uid for problem in group]
-        yield f"{word}  {folder} {plural(len(numbers), 'message')}: {words.uids(numbers)}"
+        yield f"{word}  {visible(folder)} {plural(len(numbers), 'message')}: {words.uids(numbers)}"
 
 
 def _word(problem: Problem) -> str:
@@ -143,7 +143,7 @@ def _places(result: CheckResult) -> Iterator[str]:
 
 def _table(rows: Sequence[Some]) -> Iterator[str]:
     columns = [Column(cut=True), Column(figures=True), Column(figures=True), Column()]
-    cells = [(row.folder, f"{len(row.uids):,}", _size(row), visible(words.uids(row.uids), 60)) for row in rows]
+    cells = [(visible(row.folder), f"{len(row.uids):,}", _size(row), visible(words.uids(row.uids), 60)) for row in rows]
     yield from table(columns, cells, indent=2)
 
 
