@@ -14,7 +14,6 @@ from mailmove.server import refusal
 from mailmove.server.connection import Connection
 from mailmove.server.parse import Segments
 
-MAX_LITERAL = 1 << 20  # of anything but a message body
 MAX_UNWANTED = 1 << 24  # octets that may come in a row without bringing what was asked for
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
@@ -252,8 +251,6 @@ class Wire:
         segments = [text]
         while found:
             octets = int(found[1])
-            if octets > MAX_LITERAL:
-                raise self.broken(f"the server announced a literal of {octets} octets where none was asked for")
             self.unwanted(octets)
             segments.append(b"".join(map(bytes, self.literal(octets))))
             text = self.line()

@@ -432,3 +432,21 @@ def test_hostile_answers_end_in_bounded_memory(scripted: Start, mailmove: Progra
     done, used = mailmove.measured("export")
     assert done.code in (3, 6), (done.out, done.err)
     assert used.memory < 200 << 20, f"{used.memory:,} octets"
+
+
+@pytest.mark.fault(34)
+@pytest.mark.loss(21, 48)
+@pytest.mark.parametrize("announced", [10**11, 2**64, 10**20 - 1])
+def test_no_octet_of_an_absurd_body_is_taken(scripted: Start, mailmove: Program, announced: int) -> None:
+    server = scripted(f"""
+        UID FETCH /BODY/
+            {LINE.format(n=1, uid=1, size=9)}{{{announced}}}
+            a beginning
+            !hangup
+    """)
+    server.store.add("INBOX", message(1))
+    archive = mailmove.account(server)
+    done = mailmove("export")
+    assert done.code == 3, (done.out, done.err)
+    assert f"the server announced a message of {announced} octets" in done.out
+    assert not leftovers(archive)

@@ -14,7 +14,7 @@ from mailmove.errors import MailmoveError
 from mailmove.model import Folder
 from mailmove.server import append, folders, quota, refusal, scan
 from mailmove.server.bodies import bodies
-from mailmove.server.wire import MAX_LITERAL, MAX_UNWANTED, Wire
+from mailmove.server.wire import MAX_UNWANTED, Wire
 from tests.fuzz import strategies as say
 from tests.fuzz.wires import wired
 
@@ -89,7 +89,7 @@ FLOODS = {
     "an endless line of brackets": b"* LIST " + b"(" * (4 * MAX_UNWANTED),
     "endless responses": (b"* OK Still here" + b"." * 1000 + b"\r\n") * (4 * MAX_UNWANTED // 1000),
     "endless literals": b"* LIST {1000000}\r\n" + (b"x" * 10**6 + b" {1000000}\r\n") * 80,
-    "a giant literal": b"* LIST {%d}\r\n" % (MAX_LITERAL + 1) + b"x" * (4 * MAX_UNWANTED),
+    "a giant literal": b"* LIST {%d}\r\n" % (MAX_UNWANTED + 1) + b"x" * (4 * MAX_UNWANTED),
     "a million words": b"* LIST " + b"a " * 500_000 + b"\r\n",
     "lists in lists": b"* LIST " + b"()" * 500_000 + b"\r\n",
     "responses of words in literals": (b"* LIST {0}\r\n" + (b"a " * 499_000 + b"{0}\r\n") * 80),
