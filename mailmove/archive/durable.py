@@ -11,7 +11,7 @@ import os
 import platform
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from mailmove.errors import ArchiveError
@@ -66,23 +66,21 @@ def open_dir(path: str, parent: int | None = None) -> int:
 
 def open_below(root: int, path: str) -> int:
     """Open a directory below ``root``, no part of the way being a symbolic link."""
-    fd = os.dup(root)
-    for part in path.split("/"):
-        above = fd
-        try:
-            fd = open_dir(part, above)
-        finally:
-            os.close(above)
-    return fd
+    return _walk(root, path, open_dir)
 
 
 def make_below(root: int, path: str) -> int:
     """Make the directories of ``path`` that are missing, private and durable, and open the last one."""
+    return _walk(root, path, _made)
+
+
+def _walk(root: int, path: str, step: Callable[[str, int], int]) -> int:
+    """Go down part by part from ``root``, whose descriptor stays open; ``step`` opens each part in the one before."""
     fd = os.dup(root)
     for part in path.split("/"):
         above = fd
         try:
-            fd = _made(part, above)
+            fd = step(part, above)
         finally:
             os.close(above)
     return fd
