@@ -81,11 +81,13 @@ class Session:
                 self.failed(error)
 
     def failed(self, error: Unreachable) -> None:
-        """Account for a failure: wait before the next attempt, or give up.
+        """Account for a failure: give up the connection if it was that, wait before the next attempt, or give up.
 
         :raises Unreachable: the error, once attempts are used up.
         """
         log.info("%s", error)
+        if isinstance(error, Disconnected):
+            self.close()  # what is left of an answer must not be taken for that of the next command
         first_try = not self._known_good and not isinstance(error, Disconnected | Throttled)
         waits = self.endpoint.retry_waits
         if first_try or isinstance(error, Exhausted) or self._failures >= len(waits):

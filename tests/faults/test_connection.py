@@ -102,6 +102,20 @@ def test_a_server_that_stops_answering_is_left_and_come_back_to(
     assert len(server.received) == 2, "one connection was lost, one more made"
 
 
+def test_a_connection_that_stops_making_sense_is_not_asked_again(scripted: Start, mailmove: Program) -> None:
+    """What follows on it would be taken for the answer to another command; patience is for one failure only."""
+    server = scripted(r"""
+        UID FETCH #1
+            !answer s/\* 2 FETCH \(UID 2/* 2 FETCH (UID 2 (/
+    """)
+    server.store.add("INBOX", *map(message, range(3)))
+    archive = mailmove.account(server, retry_waits=[0])
+    done = mailmove("export")
+    assert done.code == 0, done.err
+    assert total(archived(archive)) == hashes(*map(message, range(3)))
+    assert len(server.received) == 2, "one connection was given up, one more made"
+
+
 @pytest.mark.fault(11)
 @pytest.mark.parametrize("command", ["GREETING", "LOGIN", "CAPABILITY", "LIST", "STATUS", "EXAMINE", "UID FETCH"])
 @pytest.mark.parametrize("misbehaviour", ["!silence", "!hangup"])
