@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from mailmove.errors import UsageError
 from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
 from mailmove.plan.policy import Policy, parse_age_by, parse_keep, parse_max_delete, parse_rule
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 from mailmove.units import Age, parse_age, parse_size
 
 DEFAULT_ARCHIVES = "~/Mail/mailmove"
@@ -97,7 +97,7 @@ class Config:
         found = exact or [account for account in self.accounts if account.name.startswith(wanted)]
         if len(found) == 1:
             return found[0]
-        names = ", ".join(visible(account.name) for account in found or self.accounts)
+        names = ", ".join(few(account.name for account in found or self.accounts))
         if found:
             raise UsageError(f"{visible(wanted)!r} could be {names}", "Write more of the name.")
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 _HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, format (bidi overrides), private, surrogates, separators
 
@@ -20,6 +21,14 @@ def visible(text: str | bytes, limit: int = 300) -> str:
     if not (text.isascii() and text.isprintable()):
         text = "".join(map(_shown, text))
     return text + "…" if cut else text
+
+
+def few(names: Iterable[str], most: int = 5) -> list[str]:
+    """Names to be told, made harmless; where they are many, the first ones and how many more there are."""
+    told = [visible(name, 100) for name in names]
+    if len(told) > most:
+        told[most:] = [f"and {len(told) - most:,} more"]
+    return told
 
 
 def _shown(char: str) -> str:

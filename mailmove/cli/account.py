@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,14 +97,15 @@ def list_accounts(
 ) -> None:
     """List accounts, their archives and last exports.
 
-    No server is asked.
+    Several come in one table; name one to see all of it. No server is asked.
     """
     from mailmove.cli.looking import look
     from mailmove.cli.running import present
     from mailmove.report import overview as report
 
     setup = options.setup(config, quiet=quiet, verbose=verbose, json=json)
-    raise typer.Exit(present("account list", setup, look(setup, setup.select(accounts)), report))
+    outcomes = look(setup, setup.select(accounts))
+    raise typer.Exit(present("account list", setup, outcomes, report, together=None if accounts else report.together))
 
 
 @app.command("test")
@@ -183,11 +183,12 @@ def show_account(
     from mailmove.report.json import document
 
     setup = options.setup(config, json=json)
+    (place,) = setup.select([account])
     chosen = setup.config.find(account)
     if json:
         print(document("account show", Exit.DONE, account=report.as_json(chosen)))
     else:
-        print("\n".join(report.text(chosen)))
+        print("\n".join(report.text(chosen, setup.again(place))))
 
 
 @app.command("remove")
@@ -253,6 +254,7 @@ def rebind_account(
 def _tell(command: str, setup: options.Setup, login: LoginTest, where: str) -> None:
     """What a new or renewed login found, where things are, and the next step."""
     from mailmove.report import login_test as report
+    from mailmove.report.again import Again
     from mailmove.report.json import document
 
     if setup.json:
@@ -260,4 +262,5 @@ def _tell(command: str, setup: options.Setup, login: LoginTest, where: str) -> N
         return
     print("\n".join(report.mailbox(login)))
     print(where)
-    print(f"Next: mailmove audit {shlex.quote(visible(login.account))}")
+    named = Again(login.account, tuple(options.meaning(config=setup.config_file)))
+    print(f"Next: {named.command('audit')}")

@@ -86,7 +86,7 @@ def audit(
         account, memory = work.account, setup.memory
         wanted = replace(
             asked,
-            again=(*setup.again(work.place, accounts), *narrowed),
+            again=(*setup.again(work.place).words, *narrowed),
             scope=account.folders,
             left_out=account.exclude,
             policy=account.prune or Policy(),

@@ -13,7 +13,7 @@ from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import Work
 from mailmove.errors import ArchiveError, UsageError
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 from mailmove.units import short_id
 
 _ID = re.compile(r"[0-9a-f]{4,64}")
@@ -36,33 +36,32 @@ def chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> 
     """
     with ExitStack() as stack:
         opened: list[tuple[Place, Archive, Search]] = []
-        for place in setup.readable(accounts):
-            work = Work(place, Cancel(), setup.memory, None)
+        places = setup.readable(accounts)
+        again = setup.again(places[0] if len(places) == 1 else None)
+        for place in places:
+            work = Work(place, Cancel(), setup.memory, None, again=again)
             if place.account is None or work.has_archive:
                 archive = stack.enter_context(work.archive(writable=False))
                 opened.append((place, archive, stack.enter_context(Search(archive.index.path))))
         if not opened:
-            raise ArchiveError("there is no archive yet", "Run: mailmove export")
+            raise ArchiveError("there is no archive yet", f"Run: {again.command('export')}")
         found: dict[bytes, list[Chosen]] = {}
         for wanted in ids:
-            hits = _hits(wanted, opened)
+            hits = _hits(wanted, opened, f"IDs are listed by: {again.command('find')}")
             found[hits[0].sha256] = hits
         yield found
 
 
-def _hits(wanted: str, opened: Sequence[tuple[Place, Archive, Search]]) -> list[Chosen]:
+def _hits(wanted: str, opened: Sequence[tuple[Place, Archive, Search]], listed: str) -> list[Chosen]:
     digits = wanted.lower()
     if not _ID.fullmatch(digits):
-        raise UsageError(f"{visible(wanted)!r} is not the ID of a message", "IDs are listed by: mailmove find")
+        raise UsageError(f"{visible(wanted)!r} is not the ID of a message", listed)
     hits = [
         Chosen(place, archive, sha256) for place, archive, search in opened for sha256 in search.with_prefix(digits)
     ]
     hashes = sorted({hit.sha256 for hit in hits})
     if not hashes:
-        raise UsageError(f"no archived message has the ID {digits}", "IDs are listed by: mailmove find")
+        raise UsageError(f"no archived message has the ID {digits}", listed)
     if len(hashes) > 1:
-        some = ", ".join(map(short_id, hashes[:5]))
-        raise UsageError(
-            f"the ID {digits} could be {some}{' and more' if len(hashes) > 5 else ''}", "Write more of it."
-        )
+        raise UsageError(f"the ID {digits} could be {', '.join(few(map(short_id, hashes)))}", "Write more of it.")
     return hits

@@ -34,7 +34,7 @@ def find(
     body: Annotated[
         bool, typer.Option("--body", help="Look for TEXT in the text of messages as well; reads the files.")
     ] = False,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=0, metavar="N", help="The newest N; 0: all.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The newest N; 0: all.")] = 50,
     account: options.InAccounts = None,
     archive: options.ArchiveDir = None,
     config: options.ConfigFile = None,

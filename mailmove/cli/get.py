@@ -71,4 +71,4 @@ def show(
     setup = options.setup(config, verbose=verbose, archive=archive)
     with chosen(setup, account, [id_]) as found:
         for sha256, hits in found.items():
-            print("\n".join(text(letter(hits[0].archive, sha256))))
+            print("\n".join(text(letter(hits[0].archive, sha256), setup.again(hits[0].place))))

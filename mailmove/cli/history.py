@@ -10,7 +10,7 @@ import typer
 
 from mailmove.cli import options
 
-_RUN = re.compile(r"\d{8}-\d{6}(-\d+)?")
+_RUN = re.compile(r"\d{8}-\d{6}(-\d+)?|\d+")
 
 
 def history(
@@ -20,7 +20,7 @@ def history(
             metavar="[ACCOUNT|DIR]... [RUN]", help="Archives, none: all; and a run, to see all that it did."
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("-n", "--limit", min=0, metavar="N", help="The last N runs; 0: all.")] = 30,
+    limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The last N runs; 0: all.")] = 30,
     archive: options.ArchiveDir = None,
     config: options.ConfigFile = None,
     json: options.AsJson = False,
@@ -36,7 +36,8 @@ def history(
     from mailmove.report import history as report
 
     setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, archive=archive)
-    runs = [word for word in what or () if _RUN.fullmatch(word)]
+    accounts = setup.config.accounts
+    runs = [word for word in what or () if _RUN.fullmatch(word) and not any(a.name.startswith(word) for a in accounts)]
     if len(runs) > 1:
         raise UsageError("one run at a time", "Name one of them.")
     wanted = runs[0] if runs else None

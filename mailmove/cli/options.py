@@ -15,6 +15,7 @@ from mailmove import config as configuration
 from mailmove.archive.memory import Memory
 from mailmove.config import Account, Config
 from mailmove.errors import UsageError
+from mailmove.report.again import Again
 from mailmove.safe import visible
 
 Accounts = Annotated[
@@ -64,6 +65,8 @@ class Place:
     name: str
     archive: str
     account: Account | None
+    url: str = ""
+    """What named it, where the configuration has no such account."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ class Setup:
     tls: str | None = None
     ca_file: str | None = None
     archive: str | None = None
-    given: tuple[str, ...] = ()
-    """The options that say which accounts and archives are meant, as they were given."""
+    config_file: str | None = None
+    """The configuration file, if the command line named one."""
 
     @property
     def interactive(self) -> bool:
@@ -99,10 +102,11 @@ class Setup:
         """
         if not names and not self.config.accounts:
             raise UsageError(f"there is no account yet in {visible(self.config.path)}", NO_ACCOUNT)
-        chosen = {a.name: a for a in (map(self.config.find, names) if names else self.config.accounts)}
+        found = map(self._named, names) if names else map(self._place, self.config.accounts)
+        chosen = {place.account.endpoint.login: place for place in found if place.account is not None}
         if self.archive and len(chosen) != 1:
             raise UsageError("--archive names the archive of one account", "Name one account or URL.")
-        return list(map(self._place, chosen.values()))
+        return list(chosen.values())
 
     def archives(self, names: Sequence[str] | None) -> list[Place]:
         """The archives that are meant, each by its account or by its directory; none named: those of all accounts.
@@ -114,7 +118,7 @@ class Setup:
         places: dict[str, Place] = {}
         for name in names:
             place = self._directory(name) if os.sep in name and "://" not in name else None
-            place = place or self._place(self.config.find(name))
+            place = place or self._named(name)
             places.setdefault(place.archive, place)
         return list(places.values())
 
@@ -127,12 +131,19 @@ class Setup:
             return self.archives(names)
         return self.select(names) if names else [self._directory(self.archive)]
 
-    def again(self, place: Place, names: Sequence[str] | None) -> tuple[str, ...]:
-        """The words by which another command means the same account; ``names`` is how accounts were named."""
-        if not any(account.name == place.name for account in self.config.accounts):
-            url = next((name for name in names or () if self.config.find(name).name == place.name), place.name)
-            return (url, *self.given)
-        return self.given if len(self.config.accounts) == 1 else (place.name, *self.given)
+    def again(self, place: Place | None = None) -> Again:
+        """How another command means the same account and files; without a place: all accounts."""
+        connection = tuple(meaning(tls=self.tls, ca_file=self.ca_file))
+        if place is not None and place.account is None:
+            return Again(place.archive, tuple(meaning(config=self.config_file)), connection)
+        account = "" if place is None or (len(self.config.accounts) == 1 and not place.url) else place.url or place.name
+        return Again(account, tuple(meaning(config=self.config_file, archive=self.archive)), connection)
+
+    def _named(self, name: str) -> Place:
+        """The account of this name or URL."""
+        account = self.config.find(name)
+        known = any(account.endpoint.login == one.endpoint.login for one in self.config.accounts)
+        return replace(self._place(account), url="" if known else name)
 
     def _place(self, account: Account) -> Place:
         account = replace(
@@ -187,7 +198,7 @@ def setup(
         tls=tls,
         ca_file=ca_file,
         archive=archive,
-        given=tuple(meaning(config=config, tls=tls, ca_file=ca_file, archive=archive)),
+        config_file=config,
     )
 
 

@@ -15,7 +15,7 @@ import typer
 from mailmove.cli import options
 from mailmove.cli.options import Place, Setup
 from mailmove.errors import UsageError
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
     from mailmove.plan.policy import Policy
@@ -156,18 +156,18 @@ def _places(setup: Setup, names: Sequence[str] | None, asked: bool, *, everythin
         if not names and not everything and len(known) > 1:
             raise UsageError(
                 f"this would act on all {len(known)} accounts",
-                f"Name those that are meant ({', '.join(visible(account.name) for account in known)}), or say --all.",
+                f"Name those that are meant ({', '.join(few(account.name for account in known))}), or say --all.",
             )
         return setup.select(names)
     places = setup.select(names)
     lacking = [place for place in places if place.account is None or place.account.prune is None]
-    told = ", ".join(visible(place.name) for place in lacking)
     if lacking and (names or len(lacking) == len(places)):
         raise UsageError(
-            f"no prune policy is laid down for {told}",
+            f"no prune policy is laid down for {', '.join(few(place.name for place in lacking))}",
             "Say --older-than 1y, or write one to the configuration; config.example.toml shows how.",
         )
     if lacking and not setup.quiet:
+        told = ", ".join(visible(place.name) for place in lacking)
         print(f"Left alone, having no prune policy: {told}", file=sys.stderr)
     return [place for place in places if place not in lacking]
 

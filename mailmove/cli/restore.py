@@ -11,6 +11,7 @@ import typer
 from mailmove.cli import options
 from mailmove.cli.options import Place, Setup
 from mailmove.errors import UsageError
+from mailmove.safe import few
 
 
 def restore(
@@ -84,7 +85,7 @@ def _chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) ->
         places = [{hit.place for hit in hits} for hits in found.values()]
     together = set.intersection(*places)
     if len(together) != 1:
-        names = ", ".join(sorted(place.name for place in set.union(*places)))
+        names = ", ".join(few(sorted(place.name for place in set.union(*places))))
         raise UsageError(f"these messages are in the archives of {names}", "Name one archive: --account NAME")
     return together.pop(), frozenset(found)
 
@@ -92,6 +93,6 @@ def _chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) ->
 def _only(setup: Setup, accounts: Sequence[str] | None) -> Place:
     places = setup.readable(accounts)
     if len(places) != 1:
-        names = ", ".join(place.name for place in places)
+        names = ", ".join(few(place.name for place in places))
         raise UsageError(f"there are several accounts: {names}", "Name the one whose archive is meant: --account NAME")
     return places[0]

@@ -20,9 +20,10 @@ from mailmove.archive.store import Archive, exists
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.config import Account
-from mailmove.errors import Exit, Interrupted, LoginRefused, MailmoveError, UsageError, most_serious
+from mailmove.errors import ArchiveError, Exit, Interrupted, LoginRefused, MailmoveError, UsageError, most_serious
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
+from mailmove.report.again import ALL, Again
 from mailmove.report.json import document
 from mailmove.report.progress import Meter
 from mailmove.safe import visible
@@ -46,10 +47,10 @@ R_contra = TypeVar("R_contra", contravariant=True)
 class Report(Protocol[R_contra]):
     """How results of one kind are told; a module of :mod:`mailmove.report` is one."""
 
-    def text(self, result: R_contra, /) -> Iterable[str]:
-        """The whole, line by line, for a person."""
+    def text(self, result: R_contra, again: Again, /) -> Iterable[str]:
+        """The whole, line by line, for a person; ``again`` is for commands to copy."""
 
-    def problems(self, result: R_contra, /) -> Iterable[str]:
+    def problems(self, result: R_contra, again: Again, /) -> Iterable[str]:
         """What is wrong, line by line: all that ``--quiet`` lets through."""
 
     def as_json(self, result: R_contra, /) -> dict[str, Any]:
@@ -88,6 +89,7 @@ class Work:
     _secret: Secret | None
     _slots: Slots = field(default_factory=Slots)
     _told: queue.SimpleQueue[tuple[Place, Any]] = field(default_factory=queue.SimpleQueue)
+    again: Again = ALL
 
     @property
     def name(self) -> str:
@@ -139,6 +141,8 @@ class Work:
         """
         if self.place.account is None:
             return Archive.open(self.place.archive, self._memory, writable=writable)
+        if not writable and not self.has_archive:
+            raise ArchiveError(f"{visible(self.name)} has no archive yet", f"Run: {self.again.command('export')}")
         login = self.account.endpoint.login
         return Archive.for_login(login, self.place.archive, self._memory, writable=writable, new=new)
 
@@ -204,7 +208,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             except MailmoveError as error:
                 outcomes[place] = Outcome(place, error=error)
             else:
-                shares.append(Work(place, cancel, setup.memory, secret, slots, told))
+                shares.append(Work(place, cancel, setup.memory, secret, slots, told, setup.again(place)))
         for share in shares:
             threading.Thread(target=work, args=(share,), daemon=True).start()
         waiting = len(shares)
@@ -238,7 +242,7 @@ def present(
     outcomes: Sequence[Outcome[R]],
     report: Report[R],
     *,
-    together: Callable[[Sequence[R]], Iterable[str]] | None = None,
+    together: Callable[[Sequence[R], Again], Iterable[str]] | None = None,
 ) -> Exit:
     """Print what a command came to, for all its accounts, and return the exit code of the whole run.
 
@@ -251,13 +255,14 @@ def present(
         print(document(command, exit_code, accounts=[*map(report.as_json, results), *failed]))
         return exit_code
     if together is not None and len(results) > 1 and not setup.quiet:
-        print("\n".join(together(results)))
+        print("\n".join(together(results, setup.again())))
         return exit_code
-    for result in results:
-        if not setup.quiet:
-            print("\n".join(report.text(result)))
-        elif result.exit:
-            print("\n".join(report.problems(result)), file=sys.stderr)
+    for outcome in outcomes:
+        result, again = outcome.result, setup.again(outcome.place)
+        if result is not None and not setup.quiet:
+            print("\n".join(report.text(result, again)))
+        elif result is not None and result.exit:
+            print("\n".join(report.problems(result, again)), file=sys.stderr)
     return exit_code
 
 

@@ -10,7 +10,7 @@ from mailmove.archive.store import Archive
 from mailmove.errors import Exit, UsageError
 from mailmove.jobs.progress import Progress
 from mailmove.model import Folder
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,11 @@ def history(account: str, archive: Archive, run: str | None, limit: int) -> Gene
     for name, stopped in deeds.items():
         entries.append(Entry("prune", stopped[0].begun, None, {}, name, tuple(stopped)))
     if run is not None and not entries:
-        raise UsageError(f"{visible(account)} has no run {visible(run)!r}", "See them all with: mailmove history")
+        known = [each.id for each in reversed(archive.index.runs()) if each.id]
+        raise UsageError(
+            f"{visible(account)} has no run {visible(run)!r}",
+            f"Runs that deleted something: {', '.join(few(known))}." if known else "No run has deleted anything yet.",
+        )
     entries.sort(key=lambda entry: entry.at)
     return HistoryResult(account, archive.path, tuple(entries[-limit:]), run is not None)
 

@@ -12,12 +12,13 @@ from mailmove.config import Account
 from mailmove.discovery import providers
 from mailmove.model import Security
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
 
 PROTECTION = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "not encrypted"}
 
 
-def text(account: Account) -> Iterator[str]:
+def text(account: Account, again: Again = ALL) -> Iterator[str]:
     """One setting a line, what the provider wants, and the next step."""
     endpoint = account.endpoint
     yield visible(account.name)
@@ -29,7 +30,7 @@ def text(account: Account) -> Iterator[str]:
     if provider is not None:
         yield f"  provider  {provider.name}, {provider.source}"
         yield textwrap.indent(textwrap.fill(provider.needs, 86, break_long_words=False), " " * 12)
-    yield f"Next: mailmove account test {shlex.quote(visible(account.name))}"
+    yield f"Next: {again.command('account test')}"
 
 
 def secret(account: Account) -> str:

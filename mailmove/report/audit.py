@@ -18,6 +18,7 @@ from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import Stays, Tally
 from mailmove.plan.usage import Freed
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import Age, format_size, plural, timestamp
@@ -37,7 +38,7 @@ class Report:
 
     exact: bool = False
 
-    def text(self, result: AuditResult) -> Iterator[str]:
+    def text(self, result: AuditResult, again: Again = ALL) -> Iterator[str]:
         """How full, until when, by what, what pruning would free, and the next step."""
         head = [*self._quota(result), *self._growth(result)]
         if result.quick:
@@ -55,7 +56,7 @@ class Report:
         yield from self._groups(result)
         yield from end
 
-    def together(self, results: Sequence[AuditResult]) -> Iterator[str]:
+    def together(self, results: Sequence[AuditResult], again: Again = ALL) -> Iterator[str]:
         """Several accounts in one table, the one that fills up first at the top."""
         rows = []
         for result in sorted(results, key=lambda result: result.urgency):
@@ -70,9 +71,9 @@ class Report:
         )
         for result in results:
             yield from self.problems(result)
-        yield "Next: mailmove audit ACCOUNT     tells one in full"
+        yield f"Next: {again.command('audit', 'ACCOUNT')}     tells one in full"
 
-    def problems(self, result: AuditResult) -> Iterator[str]:
+    def problems(self, result: AuditResult, again: Again = ALL) -> Iterator[str]:
         """What is above the threshold, and what could not be looked at."""
         account = visible(result.account)
         for gauge in result.above:

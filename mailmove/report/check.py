@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mailmove import fields
 from mailmove.jobs.check import CheckResult, Problem, Some
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 from mailmove.units import format_size, plural, uid_sets, utc
 
 NAMED = 20
 """So many problems are named one by one; more are told as UIDs."""
-_PATHS = 5
 
 
-def text(result: CheckResult) -> Iterator[str]:
+def text(result: CheckResult, again: Again = ALL) -> Iterator[str]:
     """The verdict, what is wrong and its remedy, what exists only here, what is worth a word."""
-    yield from problems(result)
-    yield from _places(result)
+    yield from problems(result, again)
+    yield from _places(result, again)
     for note in _notes(result):
         yield f"Note: {note}."
-    yield from _last_word(result)
+    yield from _last_word(result, again)
 
 
-def problems(result: CheckResult) -> Iterator[str]:
+def problems(result: CheckResult, again: Again = ALL) -> Iterator[str]:
     """The verdict, and every message whose file is not what was archived, with what to do."""
     yield from _verdict(result)
     remedies = (
-        (True, "still on the server: mailmove export --refetch"),
+        (True, f"still on the server: {again.command('export', '--refetch')}"),
         (False, "no longer on the server: put the file back from a copy of the archive"),
     )
     for on_server, remedy in remedies:
@@ -40,7 +40,7 @@ def problems(result: CheckResult) -> Iterator[str]:
         yield from _named(some)
         if some:
             yield f"  {remedy}"
-    for path in _few(result.damaged):
+    for path in few(result.damaged):
         yield f"ALTERED  {path}: it has no record, and is not what its name says"
     if result.damaged:
         yield "  the next export moves it aside, and fetches what the server still has"
@@ -122,7 +122,7 @@ def _word(problem: Problem) -> str:
     return "MISSING" if problem.missing else "ALTERED"
 
 
-def _places(result: CheckResult) -> Iterator[str]:
+def _places(result: CheckResult, again: Again) -> Iterator[str]:
     """Where messages are: only here, only there."""
     number = sum(len(some.uids) for some in result.only_here)
     if number:
@@ -135,7 +135,7 @@ def _places(result: CheckResult) -> Iterator[str]:
         yield from _table(result.only_here)
         number = sum(len(some.uids) for some in result.not_archived)
         if number:
-            yield f"{plural(number, 'message')} on the server not in the archive yet: mailmove export"
+            yield f"{plural(number, 'message')} on the server not in the archive yet: {again.command('export')}"
             yield from _table(result.not_archived)
         else:
             yield "Everything on the server is in the archive."
@@ -156,23 +156,16 @@ def _notes(result: CheckResult) -> Iterator[str]:
     if result.moved:
         verb = "is" if len(result.moved) == 1 else "are"
         yield f"{plural(len(result.moved), 'message')} {verb} whole, but not where mailmove put them: " + ", ".join(
-            _few(f"{moved.folder} UID {moved.uid} in {os.path.dirname(moved.path)}" for moved in result.moved)
+            few(f"{moved.folder} UID {moved.uid} in {os.path.dirname(moved.path)}" for moved in result.moved)
         )
     if result.unrecorded:
         yield f"{plural(len(result.unrecorded), 'message file')} not recorded yet; the next export records them"
     if result.foreign:
         names = dict.fromkeys(os.path.basename(path) for path in result.foreign)
-        yield f"{plural(len(result.foreign), 'foreign file')} ignored ({', '.join(_few(names))})"
+        yield f"{plural(len(result.foreign), 'foreign file')} ignored ({', '.join(few(names))})"
 
 
-def _few(texts: Iterable[str]) -> Iterator[str]:
-    texts = list(texts)
-    yield from (visible(one, 100) for one in texts[:_PATHS])
-    if len(texts) > _PATHS:
-        yield f"and {len(texts) - _PATHS:,} more"
-
-
-def _last_word(result: CheckResult) -> Iterator[str]:
+def _last_word(result: CheckResult, again: Again) -> Iterator[str]:
     number = len(result.problems) + len(result.damaged)
     if number:
         verb, them = ("needs", "it") if number == 1 else ("need", "them")
@@ -180,9 +173,9 @@ def _last_word(result: CheckResult) -> Iterator[str]:
     elif result.stopped:
         yield "Next: run the same command again."
     elif result.quick:
-        yield "Next: mailmove check     re-hashes every file"
+        yield f"Next: {again.command('check')}     re-hashes every file"
     elif not result.compared:
-        yield "Next: mailmove check --server     compares with what the server holds now"
+        yield f"Next: {again.command('check', '--server')}     compares with what the server holds now"
 
 
 def _some_json(some: Some) -> dict[str, Any]:

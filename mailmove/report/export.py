@@ -8,11 +8,12 @@ from typing import Any
 from mailmove.errors import Exit
 from mailmove.jobs.results import ExportResult, Failure
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
 from mailmove.units import format_size, plural
 
 
-def text(result: ExportResult) -> Iterator[str]:
+def text(result: ExportResult, _: Again = ALL) -> Iterator[str]:
     """The verdict, then what it rests on, then the next step."""
     account = visible(result.account)
     listed, archived = result.total("listed"), result.total("archived")
@@ -41,7 +42,7 @@ def text(result: ExportResult) -> Iterator[str]:
     yield "Nothing changed on the server."
 
 
-def problems(result: ExportResult) -> Iterator[str]:
+def problems(result: ExportResult, _: Again = ALL) -> Iterator[str]:
     """Everything that is not in the archive, named."""
     account = visible(result.account)
     if result.stopped:

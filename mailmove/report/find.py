@@ -8,12 +8,13 @@ from typing import Any
 from mailmove import fields
 from mailmove.jobs.find import FindResult
 from mailmove.model import Found, folder_text
+from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, short_id, timestamp, utc
 
 
-def text(result: FindResult) -> Iterator[str]:
+def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
     """How many there are, a table of them, newest first, and what to do with one."""
     account, shown = visible(result.account), len(result.messages)
     if not result.found:
@@ -27,18 +28,18 @@ def text(result: FindResult) -> Iterator[str]:
     yield from _table(result)
     if shown < result.found or not result.searched:
         yield "For more of them: --limit 0"
-    yield from problems(result)
+    yield from problems(result, again)
     if result.messages:
-        yield f"Next: mailmove show {short_id(result.messages[0].sha256)}     get, restore work alike"
+        yield f"Next: {again.command('show', short_id(result.messages[0].sha256))}     get, restore work alike"
 
 
-def problems(result: FindResult) -> Iterator[str]:
+def problems(result: FindResult, again: Again = ALL) -> Iterator[str]:
     """Files that could not be looked into."""
     if result.unread:
         yield f"PROBLEM: {plural(len(result.unread), 'message')} could not be read and may hold the words as well:"
         for what in result.unread[:10]:
             yield f"  {what}"
-        yield "Next: mailmove check"
+        yield f"Next: {again.command('check')}"
 
 
 def as_json(result: FindResult) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from mailmove.errors import Exit
 from mailmove.jobs.history import Deed, Entry, HistoryResult
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
 from mailmove.units import plural
 
@@ -21,11 +22,11 @@ _EXITS = {
 }
 
 
-def text(result: HistoryResult) -> Iterator[str]:
+def text(result: HistoryResult, again: Again = ALL) -> Iterator[str]:
     """One line for each run, or all about the one that was asked for."""
     yield f"{visible(result.account)}   {words.path(result.path)}"
     if not result.entries:
-        yield "Nothing was done yet. Next: mailmove export"
+        yield f"Nothing was done yet. Next: {again.command('export')}"
         return
     for entry in result.entries:
         yield _line(entry)
@@ -33,12 +34,14 @@ def text(result: HistoryResult) -> Iterator[str]:
             for deed in entry.deeds:
                 yield from _deed(deed)
     if result.detailed:
-        yield f"Next: mailmove restore --run {result.entries[0].id}     puts it back on the server"
+        back = again.command("restore", "--run", str(result.entries[0].id))
+        yield f"Next: {back}     puts it back on the server"
     elif any(entry.id for entry in result.entries):
-        yield "Next: mailmove history RUN     all that a run deleted; RUN is the number at the end of its line"
+        one = again.command("history", "RUN")
+        yield f"Next: {one}     all that a run deleted; RUN is the number at the end of its line"
 
 
-def problems(_: HistoryResult) -> Iterator[str]:
+def problems(_: HistoryResult, __: Again = ALL) -> Iterator[str]:
     """Nothing can be wrong with history."""
     yield from ()
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from mailmove import fields
 from mailmove.jobs.get import Letter
+from mailmove.report.again import ALL, Again
 from mailmove.report.find import day, folders
 from mailmove.safe import visible
 from mailmove.units import format_size, short_id
 
 
-def text(letter: Letter) -> Iterator[str]:
+def text(letter: Letter, again: Again = ALL) -> Iterator[str]:
     """Header, attachments, text."""
     found = letter.found
     for name, raw in letter.header:
@@ -30,4 +31,4 @@ def text(letter: Letter) -> Iterator[str]:
         yield "(cut: it is too long to be shown whole)"
     if letter.attachments:
         yield ""
-        yield f"Next: mailmove get --attachments {short_id(found.sha256)}"
+        yield f"Next: {again.command('get', '--attachments', short_id(found.sha256))}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mailmove.jobs.login_test import LoginTest
 from mailmove.model import Folder, FolderStatus, Resource, Security
+from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural
@@ -37,7 +37,7 @@ ABILITIES = (
 )
 
 
-def text(result: LoginTest) -> Iterator[str]:
+def text(result: LoginTest, again: Again = ALL) -> Iterator[str]:
     """Where and as whom, what is there, what the server can, and the next step."""
     yield from mailbox(result)
     yield "What the server can:"
@@ -46,7 +46,7 @@ def text(result: LoginTest) -> Iterator[str]:
         name = has or ability.capabilities[0]
         yield f"  {'yes' if has else 'no '}  {name:<12} {ability.given if has else ability.missing}"
     yield from problems(result)
-    yield f"Next: mailmove export {shlex.quote(visible(result.account))}"
+    yield f"Next: {again.command('export')}"
 
 
 def mailbox(result: LoginTest) -> Iterator[str]:
@@ -65,7 +65,7 @@ def mailbox(result: LoginTest) -> Iterator[str]:
     yield from _folders(result)
 
 
-def problems(result: LoginTest) -> Iterator[str]:
+def problems(result: LoginTest, _: Again = ALL) -> Iterator[str]:
     """Folders that cannot be looked into."""
     for seen in result.unopened:
         yield f"{visible(result.account)}: {seen.folder.shown} cannot be opened: {visible(seen.problem)}"

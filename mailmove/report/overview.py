@@ -8,13 +8,15 @@ from typing import Any
 from mailmove.jobs.overview import LastExport, Overview
 from mailmove.model import Security
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
+from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, timestamp
 
 PROTECTION = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "not encrypted"}
 
 
-def text(result: Overview) -> Iterator[str]:
+def text(result: Overview, _: Again = ALL) -> Iterator[str]:
     """One account: where it is, where its archive is, what that holds and since when."""
     account, endpoint = result.account, result.account.endpoint
     yield visible(account.name)
@@ -25,7 +27,19 @@ def text(result: Overview) -> Iterator[str]:
     yield f"            {_holds(result)}"
 
 
-def problems(_: Overview) -> Iterable[str]:
+def together(results: Iterable[Overview], again: Again = ALL) -> Iterator[str]:
+    """Several accounts, one line each."""
+    rows = []
+    for result in results:
+        holds = ("-", "-") if result.messages is None else (f"{result.messages:,}", format_size(result.octets or 0))
+        last = "no archive yet" if result.messages is None else _exported(result.last)
+        rows.append((visible(result.account.name), visible(result.account.endpoint.host), *holds, last))
+    figures = (Column("messages", figures=True), Column("size", figures=True))
+    yield from table([Column("Account", cut=True), Column("server", cut=True), *figures, Column("last export")], rows)
+    yield f"Next: {again.command('account list', 'ACCOUNT')}     tells one in full"
+
+
+def problems(_: Overview, __: Again = ALL) -> Iterable[str]:
     """None: an archive that cannot be read is an error."""
     return ()
 
@@ -60,11 +74,11 @@ def _holds(result: Overview) -> str:
     if result.messages is None or result.octets is None:
         return "no archive yet"
     held = f"{plural(result.messages, 'message')} ({format_size(result.octets)})"
-    return f"{held}, {_exported(result.last)}"
+    return f"{held}, {'last export ' if result.last else ''}{_exported(result.last)}"
 
 
 def _exported(last: LastExport | None) -> str:
     if last is None:
         return "no export has come to its end yet"
     incomplete = "" if not last.exit else f", incomplete (exit {int(last.exit)})"
-    return f"last export {words.ago(last.ago)}{incomplete}"
+    return f"{words.ago(last.ago)}{incomplete}"

@@ -12,6 +12,7 @@ from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import Decisions, Stays
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, timestamp, utc
@@ -51,13 +52,13 @@ def agrees(planned: PrunePlan, answer: str | None) -> bool:
     return answer is not None and "".join(answer.split()).replace(",", "") == str(planned.messages)
 
 
-def text(result: PruneResult) -> Iterator[str]:
+def text(result: PruneResult, again: Again = ALL) -> Iterator[str]:
     """The plan, unless somebody has seen it, and what came of it."""
     planned = result.plan
     if not result.asked:
         yield from plan(planned)
     if result.outcomes or result.stopped:
-        yield from _done(result)
+        yield from _done(result, again)
     elif planned.dry_run:
         yield "Nothing was changed: this is a dry run."
     elif planned.messages and not result.agreed:
@@ -66,7 +67,7 @@ def text(result: PruneResult) -> Iterator[str]:
             yield f"Next: at a terminal {planned.by_hand}     or --yes where nobody can be asked"
 
 
-def problems(result: PruneResult) -> Iterator[str]:
+def problems(result: PruneResult, _: Again = ALL) -> Iterator[str]:
     """What was refused, is unproven, or went wrong."""
     planned = result.plan
     account = visible(planned.account)
@@ -200,7 +201,7 @@ def _consequence(planned: PrunePlan) -> Iterator[str]:
         yield f"The only copy will be\n  {words.path(planned.path)}"
 
 
-def _done(result: PruneResult) -> Iterator[str]:
+def _done(result: PruneResult, again: Again) -> Iterator[str]:
     planned = result.plan
     if result.stopped is not None:
         yield _stopped(result)
@@ -215,7 +216,7 @@ def _done(result: PruneResult) -> Iterator[str]:
     if result.stopped is not None:
         yield "Next: run the same command again; it settles what was begun."
     elif result.run is not None:
-        yield f"Next: mailmove history {result.run}     shows what was deleted"
+        yield f"Next: {again.command('history', result.run)}     shows what was deleted"
 
 
 def _wrong(result: PruneResult) -> Iterator[str]:

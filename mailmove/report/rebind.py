@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from mailmove.jobs.rebind import Rebind
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
 from mailmove.units import plural
 
 
-def text(result: Rebind) -> Iterator[str]:
+def text(result: Rebind, again: Again = ALL) -> Iterator[str]:
     """The proof or what speaks against it, what was done, and the next step."""
     if not result.bound:
         yield from problems(result)
         return
     yield from proof(result)
     yield f"{words.path(result.path)} is the archive of {visible(result.new)} now."
-    yield f"Next: mailmove export {shlex.quote(visible(result.account))}"
+    yield f"Next: {again.command('export')}"
 
 
 def proof(result: Rebind) -> Iterator[str]:
@@ -31,7 +31,7 @@ def proof(result: Rebind) -> Iterator[str]:
         yield f"Not there: {', '.join(result.absent)}."
 
 
-def problems(result: Rebind) -> Iterator[str]:
+def problems(result: Rebind, _: Again = ALL) -> Iterator[str]:
     """Why the archive was left as it is."""
     account = visible(result.account)
     if result.against:

@@ -7,11 +7,12 @@ from typing import Any
 
 from mailmove.jobs.reindex import ReindexResult
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
 from mailmove.units import plural
 
 
-def text(result: ReindexResult) -> Iterator[str]:
+def text(result: ReindexResult, again: Again = ALL) -> Iterator[str]:
     """What was made again, what was saved, what is lost, and what to do next."""
     yield f"The index was made again: {plural(result.messages, 'message')} in {plural(result.folders, 'folder')}."
     yield f"  {words.path(result.path)}"
@@ -31,10 +32,11 @@ def text(result: ReindexResult) -> Iterator[str]:
     yield from problems(result)
     for note in result.notes:
         yield f"Note: {note}."
-    yield "Next: mailmove export" if result.adopted or not result.salvaged.whole else "Next: mailmove check"
+    learn = result.adopted or not result.salvaged.whole
+    yield f"Next: {again.command('export' if learn else 'check')}"
 
 
-def problems(result: ReindexResult) -> Iterator[str]:
+def problems(result: ReindexResult, _: Again = ALL) -> Iterator[str]:
     """What is not in order, or not finished."""
     if result.stopped:
         yield "Interrupted: run the same command again to record the other files."

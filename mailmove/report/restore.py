@@ -8,12 +8,13 @@ from typing import Any
 from mailmove.errors import Exit
 from mailmove.jobs.results import NotRestored, PutBack, RestoreResult
 from mailmove.report import words
+from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural
 
 
-def text(result: RestoreResult) -> Iterator[str]:
+def text(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
     """The plan, or the verdict and what it rests on, then the next step."""
     if not result.carried_out:
         if not result.asked:
@@ -62,7 +63,7 @@ def agrees(answer: str | None) -> bool:
     return answer is not None and answer.strip().lower() in ("y", "yes")
 
 
-def problems(result: RestoreResult) -> Iterator[str]:
+def problems(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
     """Everything that is not back as it was, named."""
     account = visible(result.account)
     if not result.carried_out:

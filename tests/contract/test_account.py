@@ -191,11 +191,17 @@ def test_list_shows_accounts_and_archives(mailbox: Mailbox, mailmove: Program) -
     mailbox.fill(map(message, range(3)))
     mailmove.configure(mailbox.table("me@example.org") + '[account.other]\nhost = "imap.example.org"\n')
     assert mailmove("export", "me").code == 0
-    done = mailmove("account", "list")
-    assert done.code == 0
-    assert "~/Mail/mailmove/me@example.org\n            3 messages (1.05 KB)" in done.out
-    assert "imap.example.org:993, TLS" in done.out
-    assert "no archive yet" in done.out
+    head, *lines, following = mailmove("account", "list").out.splitlines()
+    assert head.split() == ["Account", "server", "messages", "size", "last", "export"]
+    assert [" ".join(line.split()) for line in lines] == [
+        "me@example.org localhost 3 1.05 KB just now",
+        "other imap.example.org - - no archive yet",
+    ]
+    assert following == "Next: mailmove account list ACCOUNT     tells one in full"
+    named = mailmove("account", "list", "me", "other").out
+    assert "~/Mail/mailmove/me@example.org\n            3 messages (1.05 KB), last export just now" in named
+    assert "imap.example.org:993, TLS" in named
+    assert "no archive yet" in named
     mine, other = mailmove("account", "list", "--json").json["accounts"]
     assert (mine["messages"], mine["last_export"]["exit"]) == (3, 0)
     assert (other["messages"], other["last_export"]) == (None, None)

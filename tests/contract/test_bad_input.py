@@ -36,6 +36,16 @@ def test_an_unknown_account(mailbox: Mailbox, mailmove: Program) -> None:
     refused(mailmove("export", "nobody"), 2, "there is no account 'nobody'", ": box.")
 
 
+def test_many_accounts_are_not_all_named(mailmove: Program) -> None:
+    mailmove.configure("".join(f'[account.box{n}]\nhost = "host{n}.invalid"\n' for n in range(300)))
+    some = "box0, box1, box2, box3, box4, and 295 more"
+    refused(mailmove("export", "nobody"), 2, f": {some}.")
+    refused(mailmove("export", "box"), 2, f"'box' could be {some}")
+    refused(mailmove("prune", "--older-than", "1y"), 2, f"all 300 accounts\n  Name those that are meant ({some})")
+    refused(mailmove("prune", "--yes"), 2, f"no prune policy is laid down for {some}")
+    refused(mailmove("restore", "--all"), 2, f"there are several accounts: {some}")
+
+
 def test_a_wrong_url(mailmove: Program) -> None:
     refused(mailmove("export", "pop3://me@localhost"), 2, "not an account URL", "Write imaps://user@host")
     refused(mailmove("export", "imaps://localhost"), 2, "not an account URL")

@@ -375,4 +375,7 @@ def test_history_tells_what_was_deleted_and_how_it_was_proven(owner: Owner) -> N
     assert "gone from the server: UIDs" in told.out
     deeds = owner.mailmove("history", owner.archive, run, "--json").json["accounts"][0]["runs"][0]["deletions"]
     assert sorted(len(deed["gone"]) > 0 and deed["left"] == "" for deed in deeds) == [True, True]
-    assert owner.mailmove("history", owner.archive, "20200101-000000").code == 2
+    known = f"Runs that deleted something: {run}."
+    for wrong in ("20200101-000000", "99"):
+        done = owner.mailmove("history", owner.archive, wrong)
+        assert done.code == 2 and f"has no run '{wrong}'\n  {known}" in done.err

@@ -67,6 +67,17 @@ def test_an_option_means_the_same_everywhere(name: str) -> None:
                     assert parameter.is_flag == twin.is_flag, f"{name} and {other}: {parameter.opts}"
 
 
+def test_a_short_option_stands_for_the_same_everywhere() -> None:
+    long: dict[str, set[str]] = {}
+    for command in COMMANDS.values():
+        for parameter in command.params:
+            for short in parameter.opts:
+                if short.startswith("-") and not short.startswith("--"):
+                    long.setdefault(short, set()).update(opt for opt in parameter.opts if opt.startswith("--"))
+    assert {short: names for short, names in long.items() if len(names) != 1} == {}
+    assert long["-n"] == {"--dry-run"}
+
+
 def test_what_the_readme_shows_exists() -> None:
     """Each ``mailmove …`` in a line of code is a command, and its options are options of it."""
     code = re.findall(r"^ {4}(?:\$ )?(mailmove .*)$", README, re.MULTILINE)
