@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Generator, Sequence
@@ -121,7 +122,7 @@ def prune(
             without_archive=without_archive,
             dry_run=dry_run,
             unattended=yes and not setup.interactive,
-            by_hand=_by_hand(sys.argv[1:]),
+            by_hand=_by_hand(sys.argv[2:], "" if accounts or len(places) == 1 else work.name),
         )
         with ExitStack() as opened:
             home = None
@@ -172,6 +173,16 @@ def _places(setup: Setup, names: Sequence[str] | None, asked: bool, *, everythin
     return [place for place in places if place not in lacking]
 
 
-def _by_hand(arguments: Sequence[str]) -> str:
-    """This command without what makes it run unattended."""
-    return shlex.join(["mailmove", *(word for word in arguments if word not in ("-q", "--quiet", "-y", "--yes"))])
+def _by_hand(options: Sequence[str], account: str) -> str:
+    """This command for somebody who watches: without what makes it run unattended, and for this account alone."""
+    words = ["mailmove", "prune", *([account] if account else [])]
+    for word in options:
+        if _SWITCHES.fullmatch(word):
+            word = word.translate(_UNWATCHED)
+        if word not in ("-", "--quiet", "--yes", "--json") and not (account and word == "--all"):
+            words.append(word)
+    return shlex.join(words)
+
+
+_SWITCHES = re.compile(r"-[nqvy]+")
+_UNWATCHED = str.maketrans("", "", "qy")

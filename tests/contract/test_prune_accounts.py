@@ -66,6 +66,19 @@ def test_naming_a_folder_overrides_its_never(servers: dict[str, Scripted], mailm
     assert held(servers["one"]) == {"INBOX": 3, "Sent": 0, "Trash": 3}
 
 
+@pytest.mark.parametrize("how", [["-qy"], ["--json", "-y"], ["--older-than", "30d", "--all", "-q", "--yes"]])
+def test_what_is_to_be_run_by_hand_is_for_one_account_and_somebody_who_watches(
+    servers: dict[str, Scripted], mailmove: Program, how: list[str]
+) -> None:
+    servers["one"].store.add("INBOX", *map(message, range(10, 110)), arrival=OLD)
+    done = mailmove("prune", *how)
+    assert done.code == 8
+    assert held(servers["one"])["INBOX"] == 103 and not held(servers["two"])["Trash"]
+    if "--json" not in how:
+        watched = "mailmove prune one" + (" --older-than 30d" if "--all" in how else "")
+        assert f"\nIf that is right, run it once by hand: {watched}\n" in done.err
+
+
 def test_one_dead_account_does_not_stop_the_others(servers: dict[str, Scripted], mailmove: Program) -> None:
     servers["one"].store.passwords = {"another"}
     done = mailmove("prune", "-q", "--yes")
