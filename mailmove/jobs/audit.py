@@ -59,9 +59,9 @@ def audit(
     )
     result.limit = options.top
     result.fail_above = options.fail_above
+    result.biggest = survey.biggest()
     result.problems = survey.problems
     result.trouble = Exit.PARTIAL if survey.problems else Exit.DONE
-    result.biggest = survey.biggest()
     result.top = survey.top()
     if archive is not None:
         result.archive = archive.path

@@ -134,7 +134,11 @@ class Survey:
         headers: dict[Folder, dict[int, Headers]] = {}
         for folder in {folder for _, folder in ranked}:
             uids = [big.uid for big, of in ranked if of is folder]
-            headers[folder] = self._reader.headers(folder, uids)
+            try:
+                headers[folder] = self._reader.headers(folder, uids)
+            except (CommandRefused, FolderChanged) as error:
+                headers[folder] = {}
+                self._fail(folder, error, "its biggest messages are not named")
         return tuple(_shown(big, folder, headers[folder].get(big.uid, Headers())) for big, folder in ranked)
 
     def top(self) -> TopGroups | None:
@@ -172,15 +176,18 @@ class Survey:
         try:
             make = self._maker(view.folder)
             usage, unlisted = yield from self._reader.read(view, make, sent=by_sent, archived=archived, take=take)
-        except CommandRefused as error:
-            self.problems.append(f"{view.folder.shown} cannot be read: {error.status} {error.text}")
-        except FolderChanged as changed:
-            self.problems.append(f"{view.folder.shown} cannot be read: {changed}")
+        except (CommandRefused, FolderChanged) as error:
+            self._fail(view.folder, error)
         else:
             self.usages[view.folder] = usage
             if unlisted:
                 missing = plural(unlisted, "message")
                 self.problems.append(f"{view.folder.shown}: {missing} that the server counts are not in its listing")
+
+    def _fail(self, folder: Folder, error: CommandRefused | FolderChanged, so: str = "") -> None:
+        """Remember that the server would not show a folder, and what follows from it."""
+        why = f"{error.status} {error.text}" if isinstance(error, CommandRefused) else str(error)
+        self.problems.append(f"{folder.shown} cannot be read: {why}" + (f"; {so}" if so else ""))
 
     def _find_moved(self) -> Work:
         """Folders where nearly all arrived on one day though it was sent on many."""
@@ -188,9 +195,13 @@ class Survey:
             usage = self.usages.get(view.folder)
             if usage is None or not brakes.one_day((day.messages for day in usage.days.values()), usage.all.messages):
                 continue
-            why = brakes.migrated((yield from self._sent(view)))
-            if why is not None:
-                self.moved[view.folder] = why
+            try:
+                why = brakes.migrated((yield from self._sent(view)))
+            except (CommandRefused, FolderChanged) as error:
+                self._fail(view.folder, error, "it may have been moved here, and be older than its arrivals")
+            else:
+                if why is not None:
+                    self.moved[view.folder] = why
 
     def _sent(self, view: Seen) -> Generator[Progress, None, list[int]]:
         """The Date headers of a folder."""

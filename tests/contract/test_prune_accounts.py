@@ -79,6 +79,30 @@ def test_what_is_to_be_run_by_hand_is_for_one_account_and_somebody_who_watches(
         assert f"\nIf that is right, run it once by hand: {watched}\n" in done.err
 
 
+@pytest.mark.parametrize(("limit", "left"), [("11", 111), ("12", 99), ('"11"', 111), ('"10.8%"', 111), ('"11%"', 99)])
+def test_the_most_to_delete_unattended_is_laid_down_for_each_account(
+    servers: dict[str, Scripted], mailmove: Program, limit: str, left: int
+) -> None:
+    """As a number or a share; it says nothing of other accounts, and the command line overrides it."""
+    for name in ("one", "two"):
+        servers[name].store.add("INBOX", *map(message, range(10, 19)), arrival=OLD)
+        servers[name].store.add("INBOX", *map(message, range(20, 119)), arrival=NOW)
+    config = mailmove.home / ".config" / "mailmove" / "config.toml"
+    text = config.read_text().replace('prune]\nolder_than = "30d"', f'prune]\nolder_than = "30d"\nmax_delete = {limit}')
+    mailmove.configure(
+        text.replace(
+            "[account.two.prune.folders]", '[account.two.prune]\nolder_than = "30d"\n[account.two.prune.folders]'
+        )
+    )
+    done = mailmove("prune", "-q", "--yes")
+    assert (done.code, held(servers["one"])["INBOX"]) == (8 if left == 111 else 0, left), done.err
+    assert held(servers["two"])["INBOX"] == 99
+    if left == 111:
+        assert "INBOX is kept: 12 of 111 messages would go, more than --max-delete" in done.err
+        assert mailmove("prune", "-q", "--yes", "--max-delete", "50%").code == 0
+        assert held(servers["one"])["INBOX"] == 99
+
+
 def test_one_dead_account_does_not_stop_the_others(servers: dict[str, Scripted], mailmove: Program) -> None:
     servers["one"].store.passwords = {"another"}
     done = mailmove("prune", "-q", "--yes")
