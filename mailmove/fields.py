@@ -32,6 +32,7 @@ class Sender(NamedTuple):
         return visible(self.name or self.address)
 
 
+@lru_cache(maxsize=4096)
 def text(raw: bytes | None) -> str:
     """A field's text with encoded words (RFC 2047) decoded, on one line; not made safe for a terminal.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -32,7 +33,9 @@ ConfigFile = Annotated[str | None, typer.Option("-c", "--config", metavar="FILE"
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing unless something is wrong.")]
 Verbose = Annotated[
     int,
-    typer.Option("-v", "--verbose", count=True, show_default=False, help="Say more; twice: the protocol as well."),
+    typer.Option(
+        "-v", "--verbose", count=True, show_default=False, help="Say what is being done; twice: the protocol as well."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N", help="How many accounts at the same time.")]
@@ -92,8 +95,8 @@ class Setup:
 
     @property
     def progress(self) -> bool:
-        """Whether somebody is watching."""
-        return not self.quiet and sys.stderr.isatty()
+        """Whether somebody is watching a bar; with --verbose the log tells what is going on."""
+        return not self.quiet and not self.verbose and sys.stderr.isatty()
 
     def select(self, names: Sequence[str] | None) -> list[Place]:
         """The accounts that are meant; none named: all.
@@ -179,7 +182,8 @@ def setup(
 ) -> Setup:
     """Carry out the common options: read the configuration, set up logging. ``new``: there need not be a file yet."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    threading.main_thread().name = "mailmove"  # the others have the names of accounts
+    logging.basicConfig(level=logging.WARNING, format="%(threadName)s: %(message)s", stream=sys.stderr)
     logging.getLogger("mailmove").setLevel(logging.ERROR if quiet else level)
     given = {"--config": config, "--archive": archive, "--ca-file": ca_file, "--tls": tls}
     for option, value in given.items():

@@ -210,7 +210,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             else:
                 shares.append(Work(place, cancel, setup.memory, secret, slots, told, setup.again(place)))
         for share in shares:
-            threading.Thread(target=work, args=(share,), daemon=True).start()
+            threading.Thread(target=work, args=(share,), name=visible(share.name), daemon=True).start()
         waiting = len(shares)
         while waiting:
             place, news = told.get()

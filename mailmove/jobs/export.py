@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from mailmove.plan.folders import choose, kept_once
 from mailmove.server.folders import look
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +89,22 @@ def _folders(
             changed.append((view, outcome, Expect(view.status.messages, view.status.size or 0)))
         else:
             outcome.listed = outcome.archived = view.status.messages
+    log.info("%s to look at, the others did not change", plural(len(changed), "folder"))
     for *_, expected in changed:
         yield expected
     for view, outcome, expected in changed:
         unseen = outcome.failures.pop()
         try:
             yield from folders.run(view.folder, outcome, expected)
+            log.info("%s: %s new, %s in the archive", view.folder.shown, f"{_new(outcome):,}", f"{outcome.archived:,}")
         except (Unreachable, Interrupted):
             if not outcome.failures:
                 outcome.failures.append(unseen)
             raise
+
+
+def _new(outcome: FolderResult) -> int:
+    return outcome.fetched + outcome.linked
 
 
 def _settled(view: Seen, archive: Archive, options: Options) -> bool:

@@ -5,6 +5,7 @@ First :func:`plan`, which changes nothing that anybody would miss; then, once so
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from mailmove.server.deletion import Outcome
 from mailmove.server.folders import look
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
+
+log = logging.getLogger(__name__)
 
 
 def plan(
@@ -71,6 +74,8 @@ def carry_out(
                 result.run = result.run or _unused_name(archive)
                 result.outcomes[folder.folder.wire] = _delete(result, folder, session, archive)
                 result.unsettled = None
+                gone = len(result.outcomes[folder.folder.wire].gone)
+                log.info("%s: %s deleted", folder.folder.shown, plural(gone, "message"))
         result.after = _gauge_after(planned, session, limit) if result.gone else planned.gauge
     except (Unreachable, Interrupted, LackingError) as error:
         result.stopped = error

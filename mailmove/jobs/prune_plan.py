@@ -5,6 +5,7 @@ All that takes long or can fail comes before the plan is shown; nothing but dele
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,6 +34,8 @@ from mailmove.server import deletion, quota, scan
 from mailmove.server.folders import look, select
 from mailmove.server.session import Session
 from mailmove.units import parse_timestamp, plural
+
+log = logging.getLogger(__name__)
 
 SAMPLE = 200
 """So many Date headers tell whether a folder was moved here from elsewhere."""
@@ -168,6 +171,8 @@ class Planner:
         except (CommandRefused, FolderChanged) as error:
             folder.problem = str(error)
             folder.hold()
+        going, held = len(folder.decisions.go), plural(folder.decisions.messages, "message")
+        log.info("%s: %s of %s may go", view.folder.shown, f"{going:,}", held)
 
     def _decide(self, folder: FolderPlan, rule: FolderRule) -> None:
         opened = Opened(self.session, folder.folder)

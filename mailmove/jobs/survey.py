@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -24,6 +25,8 @@ from mailmove.plan.retention import DAY, Dates, FolderRule, Tally, is_drafts, to
 from mailmove.plan.usage import Big, Freed, Usage
 from mailmove.safe import visible
 from mailmove.units import Age, parse_age, plural, utc
+
+log = logging.getLogger(__name__)
 
 AGES = tuple(map(parse_age, ("30d", "90d", "180d", "1y", "2y", "5y")))
 TOP = 10
@@ -180,6 +183,7 @@ class Survey:
             self._fail(view.folder, error)
         else:
             self.usages[view.folder] = usage
+            log.info("%s: %s", view.folder.shown, plural(usage.all.messages, "message"))
             if unlisted:
                 missing = plural(unlisted, "message")
                 self.problems.append(f"{view.folder.shown}: {missing} that the server counts are not in its listing")

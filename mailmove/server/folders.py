@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -10,9 +11,12 @@ from mailmove.errors import CommandRefused, Disconnected
 from mailmove.model import Folder, FolderStatus, NamespaceKind, Seen, Selected
 from mailmove.server.parse import Segments, Value, number, pairs, parse
 from mailmove.server.wire import Astring, Wire, sendable
+from mailmove.units import plural
 
 _MAX_UID = 2**32 - 1
 _BATCH = 100
+
+log = logging.getLogger(__name__)
 
 
 def look(wire: Wire) -> list[Seen]:
@@ -51,6 +55,8 @@ def look(wire: Wire) -> list[Seen]:
     for start in range(0, len(missing), _BATCH):
         some = missing[start : start + _BATCH]
         _ask_status(wire, items, some, folders, statuses, problems)
+    messages = plural(sum(status.messages for status in statuses.values()), "message")
+    log.info("%s with %s", plural(len(folders), "folder"), messages)
     chats = _chats(folders.values()) if wire.can("X-GM-EXT-1") else frozenset()
     return [
         Seen(

@@ -10,6 +10,7 @@ from typing import TypeVar
 from mailmove.cancel import Cancel
 from mailmove.errors import Disconnected, Exhausted, Throttled, TooManyConnections, Unreachable
 from mailmove.model import Endpoint, Secret
+from mailmove.safe import visible
 from mailmove.server.connection import connect
 from mailmove.server.slots import Slots
 from mailmove.server.wire import Wire
@@ -58,6 +59,8 @@ class Session:
                 self.failed(error)
             else:
                 self._known_good = True
+                where = f"{visible(self.endpoint.host)}:{self.endpoint.port}"
+                log.info("connected to %s, %s", where, self._wire.encryption or "not encrypted")
                 return self._wire
 
     def _opened(self) -> Wire:

@@ -53,6 +53,39 @@ def test_only_standard_error_counts(mailbox: Mailbox, mailmove: Program) -> None
         assert result.read(1) == b"{"
 
 
+def test_verbose_tells_of_each_account_what_is_being_done(scripted: Start, mailmove: Program) -> None:
+    for name, messages in (("one", 3), ("two", 4)):
+        server = scripted()
+        server.store.add("INBOX", *map(message, range(messages)))
+        server.store.add("Sent", message(9))
+        mailmove.account(server, name=name, password_command=["echo", "pw"])
+
+    def said(*arguments: object) -> dict[str, list[str]]:
+        done = mailmove(*arguments, "--jobs", "2")
+        assert done.code == 0, done.err
+        lines = [line.split(": ", 1) for line in done.err.splitlines()]
+        return {name: [text for who, text in lines if who == name] for name in ("one", "two")}
+
+    told = said("export", "-v")
+    for name, messages in (("one", 3), ("two", 4)):
+        connected, *rest = told[name]
+        assert connected.startswith("connected to localhost:") and connected.endswith(", not encrypted")
+        assert rest == [
+            f"2 folders with {messages + 1} messages",
+            "2 folders to look at, the others did not change",
+            f"INBOX: {messages} new, {messages} in the archive",
+            "Sent: 1 new, 1 in the archive",
+            f"2 folders with {messages + 1} messages",
+        ]
+    assert said("audit", "-v")["one"][-2:] == ["INBOX: 3 messages", "Sent: 1 message"]
+    assert said("prune", "--older-than", "1d", "--all", "--yes", "-v")["two"][-4:-1] == [
+        "INBOX: 4 of 4 messages may go",
+        "Sent: 1 of 1 message may go",
+        "INBOX: 4 messages deleted",
+    ]
+    assert said("export") == {"one": [], "two": []}
+
+
 @pytest.mark.parametrize("option", [[], ["--quiet"]])
 def test_without_a_terminal_there_is_none(mailbox: Mailbox, mailmove: Program, option: list[str]) -> None:
     mailbox.fill(message(number, size=50_000) for number in range(40))
