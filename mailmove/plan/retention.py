@@ -194,7 +194,7 @@ class Decisions:
 
     ``odd`` names those among the staying whose date cannot be used. Besides: ``changed``, which no longer are the
     message that was archived under their UID; ``days``, how many arrived on each day since 1970 (UTC); ``newest`` and
-    ``last``, the arrival of the newest message with a usable date, and of the message that was added last.
+    ``last``, the newest arrival that can be true, and the arrival of the message that was added last.
     """
 
     go: dict[int, Listed] = field(default_factory=dict)
@@ -244,7 +244,8 @@ def decide(
             out.stay.setdefault(why, Tally()).add(message)
             if why is Stays.UNDATED or why is Stays.FUTURE:
                 out.odd[uid] = why
-                continue
+                if rule.exempt(message) is not None:
+                    continue  # it is the arrival that cannot be used, not the Date header
         assert arrival is not None, "a message without arrival is undated"
         day = arrival // DAY
         out.days[day] = out.days.get(day, 0) + 1

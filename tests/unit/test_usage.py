@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailmove.archive.index import Known
@@ -37,6 +37,18 @@ messages = st.builds(Listed, st.just(0), st.none() | dates, st.none() | st.integ
     by_sent=st.booleans(),
     archived_for=st.sampled_from([None, parse_age("14d")]),
     drafts=st.booleans(),
+)
+@example(  # the newest to arrive has no Date header: it is among the newest all the same
+    listing=[Listed(0, EDGES[0] - 2, 5, frozenset()), Listed(0, EDGES[0] - 1, 5, frozenset())],
+    sent=[EDGES[0] - 2, *[None] * 39],
+    archived=[None] * 40,
+    restored=[None] * 40,
+    held=set(),
+    keep=set(),
+    keep_newest=1,
+    by_sent=True,
+    archived_for=None,
+    drafts=False,
 )
 def test_what_would_be_freed_is_what_prune_decides(
     listing: list[Listed],
