@@ -190,16 +190,16 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     """
     cancel = Cancel()
     told: queue.SimpleQueue[tuple[Place, Progress | Question | Outcome[R]]] = queue.SimpleQueue()
-    room = threading.Semaphore(setup.jobs)
+    shares: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
     slots = Slots(_connections)
     outcomes: dict[Place, Outcome[R]] = {}
 
-    def work(share: Work) -> None:
-        with room:
+    def work() -> None:
+        for share in iter(shares.get, None):
+            threading.current_thread().name = visible(share.name)  # in front of what -v logs
             told.put((share.place, _attempt(share, start)))
 
     with _Signals(cancel) as signals, Meter(shown=setup.progress) as meter:
-        shares = []
         for place in places:
             try:
                 with signals.break_off():
@@ -208,10 +208,11 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             except MailmoveError as error:
                 outcomes[place] = Outcome(place, error=error)
             else:
-                shares.append(Work(place, cancel, setup.memory, secret, slots, told, setup.again(place)))
-        for share in shares:
-            threading.Thread(target=work, args=(share,), name=visible(share.name), daemon=True).start()
-        waiting = len(shares)
+                shares.put(Work(place, cancel, setup.memory, secret, slots, told, setup.again(place)))
+        waiting = shares.qsize()
+        for _ in range(min(setup.jobs, waiting)):
+            shares.put(None)
+            threading.Thread(target=work, daemon=True).start()
         while waiting:
             place, news = told.get()
             if isinstance(news, Outcome):
