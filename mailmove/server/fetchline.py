@@ -137,9 +137,12 @@ def _read(segments: Segments) -> Told | None:
 
 @lru_cache(maxsize=4096)
 def flag_set(text: bytes) -> frozenset[str]:
-    r"""The flags and keywords of a FLAGS list, as sent; ``\Recent`` is a matter of sessions and is left out."""
+    r"""The flags and keywords of a FLAGS list, as sent.
+
+    Left out are ``\Recent``, a matter of sessions, and NIL, which stands for no flag and could not be set again.
+    """
     words = text.decode("utf-8", "replace").split()
-    return frozenset(word for word in words if word.lower() != "\\recent")
+    return frozenset(word for word in words if word.lower() not in ("\\recent", "nil"))
 
 
 def flags_of(words: Value) -> frozenset[str]:

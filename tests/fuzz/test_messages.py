@@ -150,3 +150,10 @@ def test_no_object_id_is_never_the_same_one() -> None:
     said = line % (1, b"M1") + line % (2, b"NIL") + line % (3, b"NIL") + DONE
     with wired(said) as wire:
         assert [one.object_id for one in scan.listing(wire)] == ["EM1", None, None]
+
+
+@pytest.mark.parametrize("told", [b"NIL", b"nil \\Recent"])
+def test_nil_is_no_flag_however_it_is_read(told: bytes) -> None:
+    line = b'* 1 FETCH (UID %d RFC822.SIZE 1 FLAGS (%b) INTERNALDATE " 1-Jan-2020 00:00:00 +0000")\r\n'
+    with wired(line % (1, told) + line % (2, told) + DONE) as wire:
+        assert [one.flags for one in scan.listing(wire)] == [frozenset(), frozenset()]
