@@ -84,10 +84,10 @@ def failing_at(program: Program, step: Step, error: str, *arguments: object, las
 
 
 def traced(program: Program, options: Iterable[str], *arguments: object) -> Done:
-    """Run it under strace."""
+    """Run it under strace; it leaves no compiled modules, whose writing would be steps of the first run only."""
     done = subprocess.run(
         [strace(), "-f", "-qq", *options, *program.command(*arguments)],
-        env=program.env,
+        env={**program.env, "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=program.home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
