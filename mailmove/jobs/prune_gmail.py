@@ -43,10 +43,13 @@ def trash_of(folders: Iterable[Folder]) -> Folder:
     return found
 
 
-def decide_by_message(session: Session, planned: PrunePlan, views: Iterable[Seen], ids: Ids) -> None:
+def decide_by_message(
+    session: Session, planned: PrunePlan, views: Iterable[Seen], ids: Ids, *, once: bool = False
+) -> None:
     """Keep every message that any of its labels keeps; of the others, let each go once.
 
-    ``ids`` are those of the folders in the plan; the other folders are asked for theirs.
+    ``ids`` are those of the folders in the plan; the other folders are asked for theirs. ``once``: the archive holds
+    each message once, in All Mail, so that it goes from there if it may, where its file proves it.
 
     :raises LackingError: when not all labels can be read.
     """
@@ -60,7 +63,10 @@ def decide_by_message(session: Session, planned: PrunePlan, views: Iterable[Seen
             raise LackingError(
                 f"the labels of {folder.shown} cannot be read: nothing can be decided", "Try again later."
             )
-    planned.folders.sort(key=lambda one: one.folder.special_use in VIEWS)  # All Mail last: it has what has no label
+    if once:
+        planned.folders.sort(key=lambda one: one.folder.special_use != "\\all")
+    else:
+        planned.folders.sort(key=lambda one: one.folder.special_use in VIEWS)  # All Mail last: for what has no label
     labels: Mapping[bytes, FolderPlan] = {one.folder.wire: one for one in planned.folders}
     views_of_all = {one.folder.wire for one in planned.folders if one.folder.special_use in VIEWS}
     strictest_label({wire: one.decisions for wire, one in labels.items()}, ids, views_of_all)

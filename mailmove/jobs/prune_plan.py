@@ -109,7 +109,8 @@ class Planner:
             if view.folder.wire in rules:
                 yield from self._folder(view, *rules[view.folder.wire])
         if plan.trash is not None:
-            prune_gmail.decide_by_message(session, plan, views, self._ids)
+            once = archive is not None and not self.options.dry_run and not archive.has_links()
+            prune_gmail.decide_by_message(session, plan, views, self._ids, once=once)
         if plan.target is not None:
             yield from self._reach(self._needed_octets())
         else:
@@ -300,13 +301,15 @@ class Planner:
         return {uid for uid in uids if not _is_archived(go[uid], known.get(uid))}
 
     def _export(self, folders: list[Folder]) -> Work:
-        """Bring home what these folders hold."""
+        """Bring home what these folders hold; Gmail's All Mail by itself, since beside it labels may be left out."""
         assert self.archive is not None, "only a dry run does without an archive"
-        wanted = tuple(folder.wire.decode("utf-8", "surrogateescape") for folder in folders)
-        result = yield from export(self.plan.account, self.session, self.archive, ExportOptions(include=wanted))
-        if result.stopped is not None:
-            raise result.stopped
-        self.plan.exported += result.total("fetched") + result.total("linked")
+        all_mail = [folder for folder in folders if folder.special_use == "\\all"]
+        for some in filter(None, (all_mail, [folder for folder in folders if folder not in all_mail])):
+            wanted = tuple(folder.wire.decode("utf-8", "surrogateescape") for folder in some)
+            result = yield from export(self.plan.account, self.session, self.archive, ExportOptions(include=wanted))
+            if result.stopped is not None:
+                raise result.stopped
+            self.plan.exported += result.total("fetched") + result.total("linked")
 
     def _prove(self, folder: FolderPlan, uids: Collection[int], read: dict[Inode, Digest]) -> Work:
         """Re-hash the archive's file of every message that is to go."""
