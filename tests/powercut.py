@@ -55,35 +55,41 @@ class Recording:
     moments: int = 0
 
 
-def record(program: Program, directory: Path, *arguments: object, piecemeal: bool = False) -> Recording:
+def record(
+    program: Program, directory: Path, *arguments: object, piecemeal: bool = False, loose: str = ""
+) -> Recording:
     """Run the program and record what it did below ``directory``, which exists and counts as durable.
 
-    ``piecemeal``: on a file system it does not know, where it may not trust syncfs.
+    ``piecemeal``: on a file system it does not know, where it may not trust syncfs. ``loose``: what is there already
+    in directories of this name has reached no disk yet.
     """
     log = program.home / "powercut.strace"
     options = ["-y", "-xx", "-s", "1000000", "-o", str(log), "-e", f"trace={CALLS},fstatfs"]
     if piecemeal:
         options += ["-e", "inject=fstatfs:error=ENOSYS"]
+    before = _Reader(directory, loose)
     done = traced(program, options, *arguments)
     assert done.code == 0, done.err
-    return _Reader(directory).read(log.read_text())
+    return before.read(log.read_text())
 
 
 class _Reader:
     """Follows a trace with a file system of its own, to know which file every path means."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, loose: str) -> None:
         self._root = str(directory)
         self._recording = Recording()
         self._names: dict[int, dict[str, int]] = {0: {}}
         self._sizes: dict[int, int] = {}
         self._count = 0
         for path in sorted(directory.rglob("*")):
+            since = len(self._recording.changes)
             self._make(str(path), is_dir=path.is_dir())
             if path.is_file():
                 self._write(self._inode(str(path)), 0, path.read_bytes())
-        for _, change in self._recording.changes:
-            change.lasts = 0
+            if path.parent.name != loose:
+                for _, change in self._recording.changes[since:]:
+                    change.lasts = 0
 
     def read(self, log: str) -> Recording:
         waiting: dict[str, tuple[str, str, int]] = {}

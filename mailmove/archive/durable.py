@@ -1,6 +1,7 @@
 """Making files last: what POSIX and Linux need before a write survives a power cut, on directory descriptors.
 
-Every path below an archive is opened part by part with O_NOFOLLOW, so no symbolic link planted there is followed.
+Every path below an archive is opened part by part with O_NOFOLLOW, so no symbolic link planted there is followed; nor
+is one by O_EXCL, which makes new files.
 """
 
 from __future__ import annotations
@@ -93,8 +94,7 @@ def _made(name: str, parent: int) -> int:
         return open_dir(name, parent)
     fd = open_dir(name, parent)
     os.fchmod(fd, 0o700)  # whatever the umask took away
-    os.fsync(fd)
-    os.fsync(parent)
+    flush(parent)
     return fd
 
 
@@ -136,7 +136,7 @@ def replace_file(name: str, content: bytes, parent: int, mode: int = 0o600) -> N
         os.unlink(temporary, dir_fd=parent)  # left behind by a crash
     except FileNotFoundError:
         pass
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=parent)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=parent)
     try:
         write_all(fd, content)
         flush(fd)

@@ -443,7 +443,7 @@ def _probe_separator(directory: int) -> str:
     """Which separator this file system takes: some take no colon, some take it and keep another name."""
     name = names.join("probe", ":", "")
     try:
-        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory))
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory))
     except FileExistsError:
         pass
     except OSError:

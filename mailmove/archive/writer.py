@@ -30,7 +30,7 @@ BATCH_OCTETS = 32 << 20
 BATCH_FILES = 1000
 BATCH_FOLDERS = 100  # each keeps two descriptors open
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class _OpenFolder:

@@ -16,7 +16,7 @@ from mailmove.model import Found
 from mailmove.safe import visible
 from mailmove.units import short_id
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _MAX_STEM = 100
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import durable, proof, store
+from mailmove.archive import durable, names, proof, store, syncing
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.archive.writer import Writer
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveError, RefusedError
 from tests.archive.conftest import LOGIN, folder, put
 
 
@@ -73,6 +73,53 @@ def test_a_planted_link_makes_the_archive_refuse(path: Path, memory: Memory, tmp
     with pytest.raises(ArchiveError, match="symbolic link"):
         Archive.open(str(path), memory, writable=True).close()
     assert sorted(target.rglob("*")) == before
+
+
+@pytest.mark.fault(9)
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_file_that_was_there_first_is_never_written_to(archive: Archive, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "target").write_bytes(b"mine")
+    where = folder(archive, "INBOX")
+    with Writer(archive) as writer:
+        writer.enter(where)
+        planted = Path(archive.path, "INBOX", "tmp", names.temporary(writer._token, 1))
+        if kind == "file":
+            planted.hardlink_to(tmp_path / "target")
+        else:
+            planted.symlink_to(tmp_path / "target")
+        with pytest.raises(ArchiveError, match="exists"):
+            writer.begin()
+    assert (tmp_path / "target").read_bytes() == b"mine"
+
+
+@pytest.mark.fault(9)
+def test_the_archive_of_another_user_is_refused(path: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.create(str(path), LOGIN)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    for writable in (False, True):
+        with pytest.raises(RefusedError, match="another user"):
+            Archive.open(str(path), memory, writable=writable).close()
+    made = path.with_name("made by somebody else")
+    made.mkdir()
+    with pytest.raises(RefusedError, match="another user"):
+        store.create(str(made), LOGIN)
+    assert not os.listdir(made)
+
+
+@pytest.mark.fault(4)
+def test_what_cannot_be_made_durable_is_told(root: int) -> None:
+    """Nothing written to a pipe can be synced, nor anything by a descriptor that is closed."""
+    reading, writing = os.pipe()
+    syncer = syncing._Piecemeal()
+    syncer.close_file(writing)
+    with pytest.raises(OSError, match=r".+"):
+        syncer.start([]).result()
+    with pytest.raises(OSError, match=r".+"):
+        syncer.start([reading]).result()
+    syncer.close()
+    os.close(reading)
+    with pytest.raises(OSError, match=r".+"):
+        durable.FileSystemSync(-1).sync()
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o277])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +126,23 @@ def test_an_unfinished_last_line_is_cut_off_wherever_it_ends(tmp_path: Path) -> 
             assert file.cut == last - torn
             file.append(LINES[-1:])
         assert (tmp_path / journal.NAME).read_bytes() == whole
+
+
+@pytest.mark.fault(4)
+@pytest.mark.parametrize("room", [0, 1, len(journal.encode(LINES[2])) + 1])
+def test_what_the_disk_took_only_half_of_is_taken_back(tmp_path: Path, room: int) -> None:
+    """A real short write: no file may get larger than the limit."""
+    whole = written(tmp_path, LINES[:2])
+    with opened(tmp_path) as file:
+        assert [line for line, _ in file.read(Position())] == LINES[:2]
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + room, before[1]))
+        try:
+            with pytest.raises(ArchiveError, match=r"writing .* failed"):
+                file.append(LINES[2:])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / journal.NAME).read_bytes() == whole
 
 
 @pytest.mark.fault(7)

@@ -237,6 +237,19 @@ def test_marks_can_be_taken_off_again_and_only_those(server: Scripted) -> None:
     assert {uid for uid, held in flags(inbox).items() if "\\Deleted" in held} == {1, 4}
 
 
+@pytest.mark.fault(31)
+def test_what_is_told_unasked_is_neither_deleted_nor_reported(server: Scripted) -> None:
+    inbox = server.store["INBOX"]
+
+    def more(talk: Conversation, command: Command) -> None:
+        whole = server.store.fetched(inbox, inbox.mails[-1], [b"UID", b"INTERNALDATE", b"RFC822.SIZE", b"FLAGS"])
+        talk.answer(command, lambda answer: whole + b"\r\n" + answer)
+
+    server.on("UID FETCH", more)
+    assert run(server, 1, 2) == Outcome(gone=frozenset({1, 2}))
+    assert inbox.uids == [3, 4, 5, 6, 7, 8, 9, 10]
+
+
 def test_long_lists_are_cut_by_length(server: Scripted) -> None:
     inbox = server.store["INBOX"]
     for _ in range(4000):

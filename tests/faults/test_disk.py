@@ -67,6 +67,25 @@ def test_a_disk_that_fails_at_any_call(mailbox: Mailbox, mailmove: Program, last
 
 
 @pytest.mark.fault(4)
+@pytest.mark.loss(18)
+def test_what_did_not_reach_the_disk_is_not_recorded(mailbox: Mailbox, mailmove: Program) -> None:
+    """Neither when its octets did not, nor when its name did not, though both can be read."""
+    archive = mailmove.account(mailbox)
+    changes(mailbox, mailmove)
+    messages, _ = record(archive)
+    with mailmove.kept() as bring_back:
+        found = [step for step in steps(mailmove, "export") if step.call == "syncfs"]
+        if not found:
+            pytest.skip("a file system that is not known to honour syncfs")
+        for step in found:
+            bring_back()
+            done = failing_at(mailmove, step, "EIO", "export")
+            assert done.code == 7, (str(step), done.out, done.err)
+            assert record(archive)[0] == messages, step
+    assert len(found) > 1
+
+
+@pytest.mark.fault(4)
 def test_a_disk_that_fails_at_any_call_of_a_prune(scripted: Callable[..., Scripted], mailmove: Program) -> None:
     """What goes on the server is archived, whatever fails; young messages are never touched."""
     server = scripted()

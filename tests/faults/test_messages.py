@@ -450,3 +450,19 @@ def test_no_octet_of_an_absurd_body_is_taken(scripted: Start, mailmove: Program,
     assert done.code == 3, (done.out, done.err)
     assert f"the server announced a message of {announced} octets" in done.out
     assert not leftovers(archive)
+
+
+@pytest.mark.fault(34)
+@pytest.mark.parametrize("where", ["GREETING", "LOGIN"])
+def test_no_large_literal_is_taken_before_the_login_is_done(scripted: Start, mailmove: Program, where: str) -> None:
+    server = scripted(f"""
+        {where}
+            * 1 FETCH (X {{65537}}
+            !octets 65537
+            )
+            !answer
+    """)
+    mailmove.account(server, retry_waits=[])
+    done = mailmove("export")
+    assert done.code == 6, (done.out, done.err)
+    assert "an absurdly large literal before the login was done" in done.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -60,6 +61,8 @@ def prove(recording: Recording, tries: int) -> int:
     count = 0
     for moment, disk in disks(recording, tries, seed=7):
         count += 1
+        manifest = disk.get("box/.mailmove/archive.toml")
+        assert manifest is None or "uuid" in tomllib.loads(manifest.decode()), f"moment {moment}: half a file"
         there = safe(disk)
         assert recorded(disk).keys() <= there, f"moment {moment}: recorded and not there"
         for since, messages in gone:
@@ -110,6 +113,23 @@ def test_a_uidvalidity_that_changed_is_moved_safely(server: Scripted, mailmove: 
     assert mailmove("export").code == 0
     server.store["INBOX"].uidvalidity += 1
     recording = record(mailmove, archive.parent, "export")
+    assert prove(recording, 40 if LONG else 3) > 50
+
+
+@pytest.mark.fault(3)
+def test_what_is_adopted_is_on_the_disk(server: Scripted, mailmove: Program) -> None:
+    """A run was killed before any sync and any record; its message files can be read, but may not last."""
+    archive = mailmove.home / "disk/box"
+    mailmove.account(server, archive=str(archive))
+    archive.parent.mkdir()
+    assert mailmove("export").code == 0
+    journal = archive / ".mailmove/journal.jsonl"
+    beginning, *_ = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(beginning)
+    shutil.rmtree(mailmove.home / "state")
+    recording = record(mailmove, archive.parent, "export", loose="cur")
+    assert server.count("UID FETCH", "BODY") == 2, "once for each folder, by the run before"
+    assert len(safe(replay(recording, recording.moments, lambda: 0.0))) == 7
     assert prove(recording, 40 if LONG else 3) > 50
 
 

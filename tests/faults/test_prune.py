@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailmove.errors import ArchiveError, Exit, LackingError
-from mailmove.plan.policy import Asked, MaxDelete, Policy
+from mailmove.plan.policy import Asked, MaxDelete, Policy, parse_target
 from mailmove.plan.retention import Stays
 from mailmove.report import prune as report
 from mailmove.server import deletion
@@ -102,6 +102,13 @@ def test_a_date_in_the_future_keeps_its_message_and_is_listed(server: Scripted, 
     assert "INBOX UID 3: dated in the future" in said(result)
 
 
+@pytest.mark.parametrize("name", ["Drafts", "Bozze"])
+def test_what_is_in_a_folder_of_drafts_stays_also_unmarked(server: Scripted, pruner: Pruner, name: str) -> None:
+    server.store.add(name, message(50), arrival=OLD, flags={"\\Seen"})
+    assert pruner().gone == 5
+    assert server.store[name].uids == [1]
+
+
 @pytest.mark.fault(46)
 def test_a_clock_before_the_last_message_keeps_everything_unattended(server: Scripted, pruner: Pruner) -> None:
     server.store.add("INBOX", message(99), arrival=NOW + timedelta(days=2))
@@ -146,6 +153,17 @@ def test_more_than_the_limit_needs_somebody_who_watches(server: Scripted, pruner
     assert "run it once by hand: mailmove prune me --older-than 30d" in said(result)
     lenient = Policy(max_delete=MaxDelete(55.0))
     assert pruner(policy=lenient, unattended=True).gone == 60
+
+
+def test_a_target_gives_no_leave_to_delete_more_than_the_limit(server: Scripted, pruner: Pruner) -> None:
+    crowd(server, 110, 0)
+    server.store.capabilities.append("QUOTA")
+    server.store.quota = (1 << 20, 1 << 20)
+    result = pruner(Asked(target=parse_target("1%")), unattended=True)
+    assert (result.exit, result.gone) == (Exit.REFUSED, 0)
+    assert "110 of 110 messages would go, more than --max-delete 50 %" in said(result)
+    assert not server.deletions
+    assert pruner(Asked(target=parse_target("1%"))).gone == 110
 
 
 def test_at_a_terminal_a_brake_is_said_and_the_answer_decides(server: Scripted, pruner: Pruner) -> None:

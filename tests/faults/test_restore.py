@@ -203,6 +203,15 @@ def test_a_server_that_asks_for_a_pause_gets_it(scripted: Serve, mailmove: Progr
     assert account.held() == Counter(MESSAGES)
 
 
+def test_only_the_same_octets_are_the_same_message(scripted: Serve, mailmove: Program) -> None:
+    """Message-ID and size are not enough."""
+    account = Gone(scripted, mailmove)
+    other = MESSAGES[0].replace(b"padded", b"PADDED")
+    account.store.add("INBOX", other, MESSAGES[1])
+    assert account.restore()["folders"][0]["restored"] == 11
+    assert account.held() == Counter([*MESSAGES, other])
+
+
 @pytest.mark.fault(12)
 def test_a_renewed_uidvalidity_doubles_nothing(scripted: Serve, mailmove: Program) -> None:
     account = Gone(scripted, mailmove)

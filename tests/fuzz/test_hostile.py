@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailmove.errors import MailmoveError
+from mailmove.errors import Disconnected, MailmoveError
 from mailmove.model import Folder
 from mailmove.server import append, folders, quota, refusal, scan
 from mailmove.server.bodies import bodies
@@ -110,6 +110,33 @@ def test_memory_has_a_limit(reader: str, flood: str) -> None:
         finally:
             tracemalloc.stop()
     assert peak < 8 * MAX_UNWANTED
+
+
+ASKING: dict[str, Callable[[Wire], object]] = {
+    "one": lambda wire: wire.command(b"NOOP"),
+    "many": lambda wire: list(wire.batch([[b"NOOP"]])),
+    "answer": lambda wire: wire.answer({wire.send(b"NOOP"): "NOOP"}),
+}
+
+
+@pytest.mark.fault(31)
+@pytest.mark.parametrize("ask", ASKING)
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"M99 OK another's answer", "unexpected answer|a command that was not sent"),
+        (b"OK done", "unexpected answer|a command that was not sent"),
+        (b"M1 PERHAPS", "unexpected answer"),
+        (b"* BYE going down for maintenance", "hung up: going down"),
+        (b"* bye", "hung up"),
+    ],
+)
+def test_a_connection_that_stopped_making_sense_is_not_used_again(ask: str, said: bytes, why: str) -> None:
+    with wired(said + b"\r\nM1 OK done\r\nM2 OK done\r\n") as wire:
+        with pytest.raises(Disconnected, match=why):
+            ASKING[ask](wire)
+        with pytest.raises(Disconnected, match="the connection is closed"):
+            ASKING[ask](wire)
 
 
 def test_a_pause_longer_than_any_is_the_next_runs() -> None:

@@ -145,6 +145,12 @@ def test_an_impossible_uid_is_nobodys(uid: bytes) -> None:
         assert scan.flags(wire) == {}
 
 
+def test_a_message_that_is_listed_twice_is_one() -> None:
+    line = b'* 1 FETCH (UID 5 RFC822.SIZE %d FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000")\r\n'
+    with wired(line % 1 + line % 1 + line % 2 + DONE) as wire:
+        assert [(one.uid, one.size) for one in scan.listing(wire)] == [(5, 1)]
+
+
 def test_no_object_id_is_never_the_same_one() -> None:
     line = b'* 1 FETCH (UID %d RFC822.SIZE 1 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" EMAILID (%b))\r\n'
     said = line % (1, b"M1") + line % (2, b"NIL") + line % (3, b"NIL") + DONE

@@ -159,6 +159,12 @@ def test_a_date_that_cannot_be_right_keeps_and_is_listed(arrival: int | None, wh
     assert decisions.odd == {7: why}
 
 
+@pytest.mark.parametrize("flag", ["\\Flagged", "\\FLAGGED", "\\Draft", "\\draft"])
+def test_what_is_flagged_or_a_draft_stays_by_default(flag: str) -> None:
+    assert set(decide([listed(1), listed(2, OLD, flag)], rule()).go) == {1}
+    assert set(decide([listed(1), listed(2, OLD, flag)], rule("30d", Policy(keep=frozenset()))).go) == {1, 2}
+
+
 def test_unread_stays_when_asked_and_nothing_stays_with_none() -> None:
     mail = [listed(1, OLD, "\\Seen"), listed(2), listed(3, OLD, "\\Flagged", "\\Seen")]
     assert set(decide(mail, rule("30d", Policy(keep=parse_keep(["flagged,unread"])))).go) == {1}
