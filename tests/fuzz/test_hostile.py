@@ -89,6 +89,7 @@ FLOODS = {
     "an endless line of brackets": b"* LIST " + b"(" * (4 * MAX_UNWANTED),
     "endless responses": (b"* OK Still here" + b"." * 1000 + b"\r\n") * (4 * MAX_UNWANTED // 1000),
     "endless literals": b"* LIST {1000000}\r\n" + (b"x" * 10**6 + b" {1000000}\r\n") * 80,
+    "endless empty literals": b"* LIST {0}\r\n" + b"{0}\r\n" * (MAX_UNWANTED // 4),
     "a giant literal": b"* LIST {%d}\r\n" % (MAX_UNWANTED + 1) + b"x" * (4 * MAX_UNWANTED),
     "a million words": b"* LIST " + b"a " * 500_000 + b"\r\n",
     "lists in lists": b"* LIST " + b"()" * 500_000 + b"\r\n",
