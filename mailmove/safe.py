@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
-
-_HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}  # control, format (bidi overrides), private, surrogates, separators
 
 
 def visible(text: str | bytes, limit: int = 300) -> str:
@@ -18,7 +15,7 @@ def visible(text: str | bytes, limit: int = 300) -> str:
     cut = len(text) > limit
     if cut:
         text = text[: limit - 1]
-    if not (text.isascii() and text.isprintable()):
+    if not text.isprintable():
         text = "".join(map(_shown, text))
     return text + "…" if cut else text
 
@@ -32,7 +29,7 @@ def few(names: Iterable[str], most: int = 5) -> list[str]:
 
 
 def _shown(char: str) -> str:
-    if char.isprintable() and unicodedata.category(char) not in _HIDDEN:
+    if char.isprintable():  # no control, format (bidi overrides), private or surrogate character, no odd separator
         return char
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:  # an undecodable octet

@@ -99,7 +99,7 @@ def fields(wire: Wire, uids: Iterable[int], names: bytes) -> Iterator[tuple[int,
                 uid, block = int(matched[1]), segments[1]
             else:
                 told = items(segments)
-                uid = number(told.get("UID"), MAX_UID)
+                uid = number(told.get("UID"))
                 block = next((value for name, value in told.items() if name.startswith("BODY[HEADER")), None)
             if uid in missing and isinstance(block, bytes):
                 missing.discard(uid)

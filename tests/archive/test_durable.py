@@ -159,3 +159,17 @@ def test_a_proven_file_that_was_replaced_meanwhile_is_not_linked(archive: Archiv
         with archive.opened(where, "tmp") as tmp, pytest.raises(OSError, match="replaced"):
             proven.link(tmp, "twin")
         assert os.listdir(Path(archive.path, "INBOX", "tmp")) == []
+
+
+def test_only_names_of_one_file_are_read_once(archive: Archive) -> None:
+    """Twins that are two files: what one of them holds proves nothing of the other."""
+    where = folder(archive, "INBOX")
+    first, second, third, fourth = (put(archive, where, uid, b"Subject: x\r\n\r\nx\r\n") for uid in range(1, 5))
+    for path in (third, fourth):
+        path.unlink()
+    third.write_bytes(b"Subject: x\r\n\r\ny\r\n")
+    fourth.hardlink_to(third)
+    assert first.stat().st_nlink == second.stat().st_nlink == third.stat().st_nlink == 2
+    stored = archive.index.stored(where.wire, where.uidvalidity)
+    verdicts = proof.prove_all(archive, where, sorted(stored, key=lambda one: one.id.uid))
+    assert [verdict.problem for verdict in verdicts] == ["", "", proof.ALTERED, proof.ALTERED]

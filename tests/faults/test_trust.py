@@ -118,6 +118,13 @@ def test_what_was_announced_before_encryption_is_forgotten(scripted: Start, mail
     assert server.count("CAPABILITY")
 
 
+def test_a_promise_to_take_passwords_made_before_encryption_is_forgotten(scripted: Start, mailmove: Program) -> None:
+    script = "STARTTLS\n    * CAPABILITY IMAP4rev1 AUTH=PLAIN\n    {tag} OK begin\n    !starttls"
+    server = scripted(script, Store("IMAP4rev1 LOGINDISABLED AUTH=GSSAPI"), tls="starttls")
+    done = refused(server, mailmove, 5, tls="starttls", ca_file=server.ca)
+    assert "takes no passwords on this connection" in done.err
+
+
 @pytest.mark.parametrize("how", ["implicit", "starttls", "none"])
 def test_preauth(scripted: Start, mailmove: Program, how: str) -> None:
     """Before STARTTLS it would keep the session in the clear; anywhere, nobody knows whose mailbox it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -141,8 +142,32 @@ def test_an_impossible_uid_is_nobodys(uid: bytes) -> None:
     said = good + b"\r\n" + good.replace(b"UID 5", b"UID " + uid) + b"\r\n" + DONE
     with wired(said) as wire:
         assert [one.uid for one in scan.listing(wire)] == [5]
-    with wired(b"* 1 FETCH (UID %b FLAGS ())\r\n%b" % (uid, DONE)) as wire:
-        assert scan.flags(wire) == {}
+    with wired(good.replace(b"UID 5", b"UID " + uid) + b"\r\n" + DONE) as wire:
+        assert list(scan.listing(wire)) == [], "nor where no pattern is learned yet"
+    for items in (b"UID %b FLAGS ()", b"FLAGS () UID %b"):
+        with wired(b"* 1 FETCH (%b)\r\n%b" % (items % uid, DONE)) as wire:
+            assert scan.flags(wire) == {}
+    with wired(b"* 1 FETCH (UID %b X-GM-LABELS (x))\r\n%b" % (uid, DONE)) as wire:
+        assert scan.labels(wire) == {}
+
+
+TWO = b"".join(
+    b'* %d FETCH (UID %d RFC822.SIZE 1 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000" BODY[] {1}\r\nx)\r\n' % (n, n)
+    for n in (1, 2)
+)
+
+
+def test_whoever_leaves_a_fetch_in_the_middle_leaves_the_connection() -> None:
+    with wired(TWO + DONE) as wire:
+        with contextlib.closing(bodies(wire, [1, 2])) as arriving:
+            next(arriving)
+        assert not wire.usable
+    with wired(TWO + DONE) as wire:
+        arriving = bodies(wire, [1, 2])
+        next(arriving)
+        with pytest.raises(Disconnected, match="left in the middle"):
+            next(arriving)
+        assert not wire.usable
 
 
 def test_a_message_that_is_listed_twice_is_one() -> None:
