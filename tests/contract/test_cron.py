@@ -29,10 +29,15 @@ def pasted(first: str) -> str:
 
 def run(line: str, mailmove: Program) -> subprocess.CompletedProcess[str]:
     """As cron runs it: no terminal, and the environment of crontab(5)."""
+    return started(["/bin/sh", "-c", line], mailmove, LOGNAME="me", SHELL="/bin/sh", PATH="/usr/bin:/bin")
+
+
+def started(command: list[str], mailmove: Program, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run it in a session of its own, with nothing in the environment but this and HOME."""
     return subprocess.run(
-        ["/bin/sh", "-c", line],
-        env={"HOME": str(mailmove.home), "LOGNAME": "me", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"},
-        cwd=mailmove.home,
+        command,
+        env={"HOME": str(mailmove.home), **environment},
+        cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -69,11 +74,23 @@ def test_the_crontab_line(ready: Path, mailbox: Mailbox, mailmove: Program) -> N
         assert len(mailbox.uids()) == 2
 
 
+def test_the_crontab_line_needs_nothing_but_the_home_directory(
+    ready: Path, mailbox: Mailbox, mailmove: Program
+) -> None:
+    *_, command = pasted("* * *").strip().split(" ", 5)
+    done = started(["/bin/sh", "-c", command], mailmove)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert total(archived(ready)).total() == 5
+    assert len(mailbox.uids()) == 2
+
+
 def test_the_systemd_service(ready: Path, mailbox: Mailbox, mailmove: Program) -> None:
-    commands = re.findall(r"^ExecStart=-?(.*)$", pasted("[Service]"), re.MULTILINE)
-    assert len(commands) == 2
-    for command in commands:
-        done = run(command.replace("%h", str(mailmove.home)), mailmove)
+    """Each ExecStart as systemd runs it: no shell, the one specifier filled in, no failure but of the last counts."""
+    starts = re.findall(r"^ExecStart=(-?)(.*)$", pasted("[Service]"), re.MULTILINE)
+    assert [ignored for ignored, _ in starts] == ["-", ""], "an export that fails does not keep prune from its work"
+    for _, command in starts:
+        assert not set(command) & set("$\"'\\")
+        done = started([word.replace("%h", str(mailmove.home)) for word in command.split()], mailmove)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert total(archived(ready)).total() == 5
     assert len(mailbox.uids()) == 2
