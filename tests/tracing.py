@@ -26,6 +26,9 @@ CALLS = """write pwrite64 ftruncate fsync fdatasync syncfs mkdir mkdirat rename 
 LONG = bool(os.environ.get("MAILMOVE_LONG_TESTS"))
 """Whether every step is wanted, however long it takes."""
 
+MOST = 0.8
+"""So many of the steps of one run are at least steps of the next: a slow disk makes for fewer, larger commits."""
+
 
 @dataclass(frozen=True)
 class Step:
