@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 
 from mailmove.archive.headers import Headers
 from mailmove.archive.index import remove
@@ -36,52 +38,69 @@ class HeaderCache:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    @cached_property
+    def _path(self) -> str:
+        return self._memory.of_login("headers", self._login, ".sqlite")
+
+    def _close(self) -> None:
         if self._opened is not None:
             self._opened.close()
+            self._opened = None
 
-    @property
-    def _db(self) -> sqlite3.Connection:
+    @contextmanager
+    def _db(self) -> Iterator[sqlite3.Connection]:
+        """The database, as one transaction; a file that fails is dropped, and whoever used it goes on without."""
         if self._opened is None:
-            path = self._memory.of_login("headers", self._login, ".sqlite")
             try:
-                self._opened = _open(path)
+                self._opened = _open(self._path)
             except sqlite3.DatabaseError as error:
-                log.info("%s is not usable and is made again: %s", path, error)
-                remove(path)
-                self._opened = _open(path)
-        return self._opened
+                self._drop(error)
+                self._opened = _open("")  # a temporary one, for this run
+        try:
+            with self._opened:
+                yield self._opened
+        except sqlite3.DatabaseError as error:
+            self._drop(error)
+
+    def _drop(self, error: sqlite3.DatabaseError) -> None:
+        log.info("%s is not usable and is made again: %s", self._path, error)
+        self._close()
+        remove(self._path)
 
     def read(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, Headers]]:
         """UID and fields of every message of a folder that are known."""
-        rows = self._db.execute(
-            "SELECT uid, date, from_, list_id FROM header WHERE folder ="
-            " (SELECT id FROM folder WHERE wire = ? AND uidvalidity = ?)",
-            (wire, uidvalidity),
-        )
-        for uid, date, from_, list_id in rows:
-            yield uid, Headers(date=date, from_=from_, list_id=list_id)
+        with self._db() as db:
+            rows = db.execute(
+                "SELECT uid, date, from_, list_id FROM header WHERE folder ="
+                " (SELECT id FROM folder WHERE wire = ? AND uidvalidity = ?)",
+                (wire, uidvalidity),
+            )
+            for uid, date, from_, list_id in rows:
+                yield uid, Headers(date=date, from_=from_, list_id=list_id)
 
     def add(self, wire: bytes, uidvalidity: int, found: Iterable[tuple[int, Headers]]) -> None:
         """Keep the fields of more messages; what was known of the folder in another UIDVALIDITY is forgotten."""
-        with self._db:
-            row = self._db.execute("SELECT id, uidvalidity FROM folder WHERE wire = ?", (wire,)).fetchone()
+        with self._db() as db:
+            row = db.execute("SELECT id, uidvalidity FROM folder WHERE wire = ?", (wire,)).fetchone()
             if row is not None and row[1] != uidvalidity:
-                self._db.execute("DELETE FROM header WHERE folder = ?", (row[0],))
-                self._db.execute("DELETE FROM folder WHERE id = ?", (row[0],))
+                db.execute("DELETE FROM header WHERE folder = ?", (row[0],))
+                db.execute("DELETE FROM folder WHERE id = ?", (row[0],))
                 row = None
             if row is None:
-                row = self._db.execute(
+                row = db.execute(
                     "INSERT INTO folder (wire, uidvalidity) VALUES (?, ?) RETURNING id", (wire, uidvalidity)
                 ).fetchone()
-            self._db.executemany(
+            db.executemany(
                 "INSERT OR REPLACE INTO header VALUES (?, ?, ?, ?, ?)",
                 ((row[0], uid, told.date, told.from_, told.list_id) for uid, told in found),
             )
 
     def forget(self, wire: bytes, uids: Collection[int]) -> None:
         """Drop messages that are not in the folder any more."""
-        with self._db:
-            self._db.executemany(
+        with self._db() as db:
+            db.executemany(
                 "DELETE FROM header WHERE folder = (SELECT id FROM folder WHERE wire = ?) AND uid = ?",
                 ((wire, uid) for uid in uids),
             )

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mailmove.archive import durable, records
@@ -582,6 +583,15 @@ def damaged(error: sqlite3.DatabaseError) -> bool:
     """Whether what an index holds is at fault, not its disk: only then may it be made again."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # the rest of it is detail
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+@contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Turn SQLite's errors with the index at ``path`` into one for the user."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise failure(path, error) from error
 
 
 def failure(path: str, error: sqlite3.DatabaseError) -> ArchiveError:

@@ -6,6 +6,7 @@ and said. Anything else that does not read is damage, and damage stops the run.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import zlib
@@ -130,6 +131,18 @@ class Journal:
             raise durable.failure(f"writing {self._shown}", error) from error
         self._end = Position(before.offset + len(data), zlib.crc32(data, before.crc))
         return before, self._end
+
+    def settle(self) -> None:
+        """Wait until what was read is on disk: whoever wrote it may not have come to that.
+
+        :raises ArchiveError: when the disk fails.
+        """
+        with durable.explained(f"reading {self._shown}"):
+            try:
+                durable.flush(self._fd)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EROFS):  # so says a medium that is only read
+                    raise
 
     def close(self) -> None:
         """Let go of the file."""

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from mailmove import fields
-from mailmove.archive.index import body_key
+from mailmove.archive.index import body_key, explained
 from mailmove.model import Copy, Found
 
 _TABLE = """CREATE TABLE IF NOT EXISTS search (
@@ -56,6 +56,7 @@ class Search:
     """Searches the index of one archive, by a connection of its own."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
 
     def __enter__(self) -> Search:
@@ -124,14 +125,18 @@ class Search:
         return [_found(rows) for rows in rows_of.values() if rows]
 
     def with_prefix(self, digits: str, most: int = 5) -> list[bytes]:
-        """SHA-256 of messages that begin with these hexadecimal digits, at least one of them, at most 64."""
+        """SHA-256 of messages that begin with these hexadecimal digits, at least one of them, at most 64.
+
+        :raises ArchiveError: when the index cannot be read; it is named, for several may be open at the same time.
+        """
         low = bytes.fromhex(digits.ljust(64, "0"))
         high = bytes.fromhex(digits.ljust(64, "f"))
-        rows = self._db.execute(
-            "SELECT DISTINCT sha256 FROM message WHERE body BETWEEN ? AND ? AND sha256 BETWEEN ? AND ? LIMIT ?",
-            (body_key(low), body_key(high), low, high, most),
-        )
-        return [row[0] for row in rows]
+        with explained(self._path):
+            rows = self._db.execute(
+                "SELECT DISTINCT sha256 FROM message WHERE body BETWEEN ? AND ? AND sha256 BETWEEN ? AND ? LIMIT ?",
+                (body_key(low), body_key(high), low, high, most),
+            )
+            return [row[0] for row in rows]
 
 
 def folded(text: str) -> str:

@@ -301,25 +301,29 @@ class Archive:
 
     def _open_index(self) -> index.Index:
         path = self._memory.index(self.manifest.uuid)
-        try:
-            opened = index.Index(path, self.manifest.uuid)
+        with index.explained(path):
             try:
-                self._catch_up(opened)
-            except BaseException:
-                opened.close()
-                raise
-        except sqlite3.DatabaseError as error:
-            if not index.damaged(error):
-                raise index.failure(path, error) from error
-            self.notes.append(f"the index was unusable ({visible(str(error))}) and was made again from the journal")
-            index.remove(path)
-            opened = index.Index(path, self.manifest.uuid)
-            self._catch_up(opened)
+                opened = self._caught_up(path)
+            except sqlite3.DatabaseError as error:
+                if not index.damaged(error):
+                    raise
+                self.notes.append(f"the index was unusable ({visible(str(error))}) and was made again from the journal")
+                index.remove(path)
+                opened = self._caught_up(path)
         if self.journal.cut:
             self.notes.append(
                 f"an unfinished last line of the journal was cut off ({self.journal.cut} octets): "
                 "the run before was stopped while writing it"
             )
+        return opened
+
+    def _caught_up(self, path: str) -> index.Index:
+        opened = index.Index(path, self.manifest.uuid)
+        try:
+            self._catch_up(opened)
+        except BaseException:
+            opened.close()
+            raise
         return opened
 
     def _catch_up(self, opened: index.Index) -> None:
@@ -332,10 +336,16 @@ class Archive:
         for line, end in self.journal.read(start):
             lines.append(line)
             if len(lines) >= _CATCH_UP:
-                if not opened.apply(lines, start, end, self._headers_of):
+                if not self._take_in(opened, lines, start, end):
                     return False
                 start, lines = end, []
-        return not lines or opened.apply(lines, start, end, self._headers_of)
+        return not lines or self._take_in(opened, lines, start, end)
+
+    def _take_in(
+        self, opened: index.Index, lines: list[records.Record], start: journal.Position, end: journal.Position
+    ) -> bool:
+        self.journal.settle()  # the index, on another disk, must not know what a power cut takes back
+        return opened.apply(lines, start, end, self._headers_of)
 
     def _finish_moves(self) -> None:
         """Move what is archived of retired UIDVALIDITYs aside, which a crash may have prevented."""

@@ -120,3 +120,28 @@ def test_a_disk_that_fails_at_any_call_of_a_prune(scripted: Callable[..., Script
             assert total(archived(archive)) >= hashes(*old), told
             assert not leftovers(archive), told
     assert 7 in codes, "some failures are fatal"
+
+
+@pytest.mark.fault(4, 7)
+@pytest.mark.parametrize("lasting", [False, True])
+@pytest.mark.parametrize("command", ["export", "find", "history"])
+def test_a_disk_that_fails_at_any_read_of_the_index(
+    mailbox: Mailbox, mailmove: Program, command: str, lasting: bool
+) -> None:
+    mailbox.fill([message(1), message(2)])
+    mailmove.account(mailbox)
+    assert mailmove("export").code == 0
+    with mailmove.kept() as bring_back:
+        reads = steps(mailmove, command, calls=["pread64"])
+        codes = []
+        for step in reads:
+            bring_back()
+            done = failing_at(mailmove, step, "EIO", command, lasting=lasting)
+            if "error while loading shared libraries" in done.err:
+                continue  # that was not ours yet
+            told = (str(step), done.code, done.out, done.err)
+            assert done.code in (0, 7), told
+            assert done.code == 0 or done.err.startswith("box: the index "), told
+            codes.append(done.code)
+            assert mailmove(command).code == 0, told
+    assert 7 in codes

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mailmove.archive import journal, records
 from mailmove.units import parse_uid_set
 from tests.kit import NOW, Program, archived, by_uid, hashes, message, sha256, total
 from tests.powercut import Recording, Tree, disks, record, replay
 from tests.servers.scripted import Scripted
-from tests.tracing import LONG
+from tests.tracing import LONG, traced
 
 Start = Callable[..., Scripted]
 OLD = NOW - timedelta(days=400)
@@ -152,3 +153,18 @@ def test_after_a_power_cut_the_next_run_completes_the_archive(server: Scripted, 
         assert done.code == 0, (moment, sorted(disk), done.out, done.err)
         assert by_uid(archive) == {(m.uid, sha256(m.body)) for m in server.store["INBOX"].mails}, moment
         assert total(archived(archive)) == hashes(*server.store["INBOX"].bodies, *server.store["A/B"].bodies), moment
+
+
+@pytest.mark.fault(3)
+@pytest.mark.parametrize("command", ["history", "export"])
+def test_the_index_knows_nothing_that_a_power_cut_takes_back(server: Scripted, mailmove: Program, command: str) -> None:
+    """A line that a killed run has left, or another one writes just now, is made durable before it is taken in."""
+    archive = mailmove.account(server)
+    assert mailmove("export").code == 0
+    with (archive / ".mailmove/journal.jsonl").open("ab") as file:
+        file.write(journal.encode(records.Run("check", "2026-01-02T03:04:05Z", 0, {})))
+    log = mailmove.home / "reader.strace"
+    assert traced(mailmove, ["-y", "-o", str(log), "-e", "trace=fsync,pwrite64"], command).code == 0
+    calls = [line for line in log.read_text().splitlines() if "journal.jsonl" in line or ".sqlite-wal" in line]
+    assert "journal.jsonl" in calls[0], calls
+    assert "pwrite64" in calls[1], calls

@@ -90,6 +90,19 @@ def test_a_damaged_cache_is_made_again(memory: Memory) -> None:
         cache.add(b"INBOX", 1, [(7, Headers())])
 
 
+def test_a_cache_damaged_in_the_middle_only_costs_the_time_to_fetch_again(memory: Memory) -> None:
+    many = [(uid, Headers(date=b"x" * 100)) for uid in range(1, 500)]
+    with HeaderCache(memory, "me") as cache:
+        cache.add(b"INBOX", 1, many)
+    path = Path(memory.path) / "headers" / "me.sqlite"
+    path.write_bytes(path.read_bytes()[:8192].ljust(path.stat().st_size, b"\xff"))
+    with HeaderCache(memory, "me") as cache:
+        assert dict(cache.read(b"INBOX", 1)) == {}
+        cache.add(b"INBOX", 1, many)
+        cache.forget(b"INBOX", [499])
+        assert dict(cache.read(b"INBOX", 1)) == dict(many[:-1])
+
+
 def test_what_is_not_used_is_not_made(memory: Memory) -> None:
     with HeaderCache(memory, "me"):
         pass
