@@ -13,7 +13,7 @@ from mailmove.safe import visible
 from mailmove.units import format_size, plural
 
 
-def text(result: ExportResult, _: Again = ALL) -> Iterator[str]:
+def text(result: ExportResult, again: Again = ALL) -> Iterator[str]:
     """The verdict, then what it rests on, then the next step."""
     account = visible(result.account)
     listed, archived = result.total("listed"), result.total("archived")
@@ -40,6 +40,8 @@ def text(result: ExportResult, _: Again = ALL) -> Iterator[str]:
         yield f"{plural(result.arrived, 'message')} arrived meanwhile: the next export takes them."
     yield from notes(result)
     yield "Nothing changed on the server."
+    if fetched:
+        yield f"Next: {again.command('find', 'invoice')}     reads one back"
 
 
 def problems(result: ExportResult, _: Again = ALL) -> Iterator[str]:

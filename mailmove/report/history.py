@@ -53,6 +53,8 @@ def _line(entry: Entry) -> str:
         "prune": f"{deleted:,} deleted on the server",
     }.get(entry.command, ", ".join(f"{number:,} {name}" for name, number in entry.summary.items()))
     how = _EXITS.get(entry.exit, f"exit {entry.exit}")
+    if entry.command == "prune" and entry.exit is Exit.REFUSED and entry.id is None:
+        how = "declined or refused"
     at = entry.at[:16].replace("T", " ")
     return "  ".join(filter(None, (f"  {at} UTC", f"{entry.command:8}", f"{told:28}", how, entry.id))).rstrip()
 

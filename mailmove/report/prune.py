@@ -15,7 +15,7 @@ from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
 from mailmove.safe import visible
-from mailmove.units import format_size, plural, timestamp, utc
+from mailmove.units import format_size, timestamp, utc
 
 
 def plan(planned: PrunePlan) -> Iterator[str]:
@@ -62,6 +62,8 @@ def text(result: PruneResult, again: Again = ALL) -> Iterator[str]:
     elif planned.dry_run:
         yield "Nothing was changed: this is a dry run."
     elif planned.messages and not result.agreed:
+        if typed := (result.answer or "").strip():
+            yield f"{visible(typed, 40)} is not {planned.messages}."
         yield "Nothing was deleted."
         if not result.asked:
             yield f"Next: at a terminal {planned.by_hand}     or --yes where nobody can be asked"
@@ -192,13 +194,17 @@ def _full(gauge: Gauge, freed: int) -> str:
 def _consequence(planned: PrunePlan) -> Iterator[str]:
     yield "They vanish from every phone, mail program and webmail."
     if planned.lost and planned.without_archive:
-        yield f"{plural(planned.lost, 'message')} of them are in NO archive and will be LOST FOR GOOD."
+        yield f"{planned.lost:,} of them {_are(planned.lost)} in NO archive and will be LOST FOR GOOD."
         if planned.lost == planned.messages:
             return
     elif planned.lost:
-        yield f"{plural(planned.lost, 'message')} of them are not archived yet and would be exported first."
+        yield f"{planned.lost:,} of them {_are(planned.lost)} not archived yet and would be exported first."
     if planned.path is not None:
         yield f"The only copy will be\n  {words.path(planned.path)}"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _done(result: PruneResult, again: Again) -> Iterator[str]:

@@ -42,7 +42,10 @@ def pasted(mailmove: Program, said: str, before: str = "Next:") -> Done:
 
 
 def test_what_a_local_command_says_to_do_next(named: list[object], mailmove: Program) -> None:
-    assert mailmove("export", *named).code == 0
+    done = mailmove("export", *named)
+    assert done.code == 0
+    assert "nothing found" in pasted(mailmove, done.out).out
+    assert "Next:" not in mailmove("export", *named).out
     local = [word for word in named if word not in ("--tls", "none")]
     account, *files = local
     compared = pasted(mailmove, mailmove("check", *named).out)
