@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -226,15 +227,8 @@ class Index:
 
     def known(self, wire: bytes, uidvalidity: int) -> dict[int, Known]:
         """What is archived of a folder, by UID."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT uid, arrival, coalesce(size, octets), flags, gone IS NOT NULL FROM message"
-                " WHERE folder = ? AND current",
-                (self._folder(wire, uidvalidity),),
-            )
-            return {
-                uid: Known(arrival, size, self._flags(flags), bool(gone)) for uid, arrival, size, flags, gone in rows
-            }
+        rows = self._rows("uid, arrival, coalesce(size, octets), flags, gone IS NOT NULL", wire, uidvalidity)
+        return {uid: Known(arrival, size, self._flags(flags), bool(gone)) for uid, arrival, size, flags, gone in rows}
 
     def present(self, wire: bytes, uidvalidity: int) -> int:
         """How many messages of a folder are archived that were on the server at the last look."""
@@ -267,12 +261,8 @@ class Index:
 
     def current(self, wire: bytes, uidvalidity: int, uids: Collection[int] | None = None) -> dict[int, Stored]:
         """What each UID of a folder, or each of these, stands for in the archive."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT uid, arrival, octets, sha256, flags FROM message WHERE folder = ? AND current",
-                (self._folder(wire, uidvalidity),),
-            )
-            return {row[0]: self._stored(wire, uidvalidity, *row) for row in rows if uids is None or row[0] in uids}
+        rows = self._rows("uid, arrival, octets, sha256, flags", wire, uidvalidity, uids)
+        return {row[0]: self._stored(wire, uidvalidity, *row) for row in rows}
 
     def bodies(self, wire: bytes, uidvalidity: int) -> Iterator[Body]:
         """The body of every message of a folder, superseded ones included."""
@@ -290,24 +280,16 @@ class Index:
         ).fetchone()
         return Headers(*row) if row else Headers()
 
-    def dates(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, bytes | None, str]]:
-        """Of what is archived of a folder: UID, Date header as it stands in the message, and when it was verified."""
-        with self._lock:
-            yield from self._db.execute(
-                "SELECT uid, date, verified FROM message WHERE folder = ? AND current",
-                (self._folder(wire, uidvalidity),),
-            )
+    def dates(
+        self, wire: bytes, uidvalidity: int, uids: Collection[int] | None = None
+    ) -> Iterator[tuple[int, bytes | None, str]]:
+        """Of what is archived of a folder, or of these: UID, Date header as it stands there, and when verified."""
+        return self._rows("uid, date, verified", wire, uidvalidity, uids)
 
     def folder_headers(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, Headers]]:
         """UID and header fields of every archived message of a folder."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT uid, message_id, date, from_, to_, cc, subject, list_id FROM message"
-                " WHERE folder = ? AND current",
-                (self._folder(wire, uidvalidity),),
-            )
-            for uid, *found in rows:
-                yield uid, Headers(*found)
+        rows = self._rows("uid, message_id, date, from_, to_, cc, subject, list_id", wire, uidvalidity)
+        return ((uid, Headers(*found)) for uid, *found in rows)
 
     def with_body(self, sha256: bytes) -> list[Stored]:
         """Messages whose octets have this hash."""
@@ -423,6 +405,18 @@ class Index:
         """When a command last ran to its end, as the journal writes times, and its exit code."""
         row = self._db.execute("SELECT at, exit FROM run WHERE command = ? ORDER BY number DESC", (command,)).fetchone()
         return (str(row[0]), int(row[1])) if row else None
+
+    def _rows(self, columns: str, wire: bytes, uidvalidity: int, uids: Collection[int] | None = None) -> Iterator[Any]:
+        """Columns, ``uid`` first, of what each UID of a folder, or each of these, stands for."""
+        first, last = (0, sys.maxsize) if uids is None else (min(uids, default=1), max(uids, default=0))
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {columns} FROM message WHERE folder = ? AND uid BETWEEN ? AND ? AND current",
+                (self._folder(wire, uidvalidity), first, last),
+            )
+            for row in rows:
+                if uids is None or row[0] in uids:
+                    yield row
 
     def _find(self, where: str, *values: object) -> list[Stored]:
         rows = self._db.execute(

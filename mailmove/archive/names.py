@@ -15,7 +15,6 @@ SEPARATORS = (":", ";")  # before "2,": the second where a file system does not 
 TEMPORARY = re.compile(r"mailmove-([0-9a-f]{8})-\d+", re.ASCII)  # a message in tmp, and the run that is writing it
 
 _BASE = re.compile(r"(-?\d{1,12})\.V(\d{1,10})U(\d{1,10}),S=(\d{1,15}),H=([0-9a-f]{32})", re.ASCII)
-_INFO = re.compile(r"[:;]2,")
 _FLAGS = {"D": "\\Draft", "F": "\\Flagged", "P": "$Forwarded", "R": "\\Answered", "S": "\\Seen"}
 _LETTERS = {flag.lower(): letter for letter, flag in _FLAGS.items()}
 
@@ -44,8 +43,11 @@ def parse_base(base: str) -> Base | None:
 
 def split(name: str) -> tuple[str, str]:
     """A file name as base and flag letters; either separator is read."""
-    found = _INFO.search(name)
-    return (name[: found.start()], name[found.end() :]) if found else (name, "")
+    for separator in SEPARATORS:
+        base, info, letters = name.partition(separator + "2,")
+        if info:
+            return base, letters
+    return name, ""
 
 
 def join(base: str, separator: str, letters: str) -> str:

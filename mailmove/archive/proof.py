@@ -27,7 +27,8 @@ def digest_of(fd: int) -> Digest:
     """
     os.lseek(fd, 0, os.SEEK_SET)
     digest, octets = hashlib.sha256(), 0
-    while piece := os.read(fd, _PIECE):
+    room = min(os.fstat(fd).st_size + 1, _PIECE)  # a buffer of the greatest size costs more than most messages
+    while piece := os.read(fd, room):
         digest.update(piece)
         octets += len(piece)
     return octets, digest.digest()

@@ -58,7 +58,7 @@ class _OpenFolder:
 class Incoming:
     """A message being written to ``tmp``; made by :meth:`Writer.begin`."""
 
-    __slots__ = ("_hash", "fd", "folder", "name", "octets", "start")
+    __slots__ = ("_digest", "_hash", "fd", "folder", "name", "octets", "start")
 
     def __init__(self, folder: _OpenFolder, name: str) -> None:
         self.folder = folder
@@ -67,6 +67,7 @@ class Incoming:
         self.start = b""
         """The beginning of the message, for its headers."""
         self._hash = hashlib.sha256()
+        self._digest: bytes | None = None
         self.fd = os.open(name, _CREATE, 0o400, dir_fd=folder.tmp)
 
     def write(self, piece: memoryview | bytes) -> None:
@@ -83,9 +84,12 @@ class Incoming:
             self.start = headers.gather(self.start, piece)
         self.octets += len(piece)
 
+    @property
     def sha256(self) -> bytes:
-        """The hash of what was written so far."""
-        return self._hash.digest()
+        """The hash of the whole message, once all of it is written."""
+        if self._digest is None:
+            self._digest = self._hash.digest()
+        return self._digest
 
     def discard(self) -> None:
         """This message is not to be kept."""
@@ -178,8 +182,10 @@ class Writer:
         except (OSError, OverflowError):
             pass  # a courtesy: the name tells the arrival
         self._syncer.close_file(incoming.fd)
-        found, sha256 = headers.scan(incoming.start), incoming.sha256()
-        self._add(incoming.folder, incoming.name, incoming.octets, sha256, found, listed, internaldate, linked=False)
+        found = headers.scan(incoming.start)
+        self._add(
+            incoming.folder, incoming.name, incoming.octets, incoming.sha256, found, listed, internaldate, linked=False
+        )
 
     def keep_twin(self, source: Stored, listed: Listed, internaldate: str | None) -> bool:
         """Archive a message whose body the archive holds already, if that still hashes right; else return False."""

@@ -7,6 +7,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from mailmove.report.progress import Meter
 from mailmove.safe import visible
 from mailmove.server.session import Session
 from mailmove.server.slots import Slots
+
+_TELL_EVERY = 0.1  # seconds; each time wakes the main thread, which costs more than most messages do
 
 
 class Result(Protocol):
@@ -106,9 +109,9 @@ class Work:
             raise UsageError(f"{visible(self.place.name)} names an archive, not an account", "Name its account or URL.")
         return self.place.account
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, news: Sequence[Progress]) -> None:
         """Let whoever watches know."""
-        self._told.put((self.place, progress))
+        self._told.put((self.place, news))
 
     def ask(self, text: Sequence[str], prompt: str) -> str | None:
         """Show a text at the terminal and wait for an answer; None at the end of input.
@@ -189,7 +192,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     Without ``login`` no credentials are looked for and no job may open a session.
     """
     cancel = Cancel()
-    told: queue.SimpleQueue[tuple[Place, Progress | Question | Outcome[R]]] = queue.SimpleQueue()
+    told: queue.SimpleQueue[tuple[Place, Sequence[Progress] | Question | Outcome[R]]] = queue.SimpleQueue()
     shares: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
     slots = Slots(_connections)
     outcomes: dict[Place, Outcome[R]] = {}
@@ -226,7 +229,8 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                 except KeyboardInterrupt:
                     cancel.set()
             else:
-                meter.show(visible(place.name), news)
+                for progress in news:
+                    meter.show(visible(place.name), progress)
     return [outcomes[place] for place in places]
 
 
@@ -284,11 +288,17 @@ def _attempt(share: Work, start: Start[R]) -> Outcome[R]:
     try:
         share.cancel.check()
         job = start(share)
+        news: list[Progress] = []
+        due = 0.0
         while True:
             try:
-                share.tell(next(job))
+                news.append(next(job))
             except StopIteration as done:
+                share.tell(news)
                 return Outcome(share.place, result=done.value)
+            if time.monotonic() >= due:
+                share.tell(news)
+                news, due = [], time.monotonic() + _TELL_EVERY
     except Interrupted:
         return Outcome(share.place, error=Interrupted("interrupted before anything was done"))
     except LoginRefused as error:

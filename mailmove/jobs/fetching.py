@@ -203,7 +203,7 @@ def _settle(
     if told is None or uid not in asked:
         incoming.discard()
         return False
-    fingerprint = int.from_bytes(incoming.sha256()[:8], "big")
+    fingerprint = int.from_bytes(incoming.sha256[:8], "big")
     if uid in result.kept:
         incoming.discard()
         if result.kept[uid] != fingerprint:
@@ -217,7 +217,7 @@ def _settle(
     result.octets += incoming.octets
     listed = told.listed
     if result.known is not None:
-        sha256 = incoming.sha256()
+        sha256 = incoming.sha256
         if result.known.get(sha256, 0):
             result.known[sha256] -= 1
             incoming.discard()

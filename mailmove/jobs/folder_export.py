@@ -209,6 +209,8 @@ class FolderExport:
             self.after.append(records.Gone(*key, plan.gone, now))
         if plan.back:
             self.after.append(records.Present(*key, plan.back, now))
+        if not plan.flags:
+            return
         changed = self._archive.index.current(*key, plan.flags.keys())
         changes: dict[Base, tuple[frozenset[str], frozenset[str]]] = {}
         for uid, change in plan.flags.items():

@@ -6,7 +6,7 @@ All that takes long or can fail comes before the plan is shown; nothing but dele
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -182,6 +182,7 @@ class Planner:
         known = self._known(folder)
         dates = self._dates(folder, opened, rule, listing)
         folder.decisions = decide(listing, rule, dates, known)
+        folder.lacking = _lacking(folder, known)
         if self.plan.trash is not None:
             self._ids[folder.folder.wire] = {listed.uid: listed.object_id for listed in listing}
         if not folder.decisions.go:
@@ -283,22 +284,19 @@ class Planner:
     def _secure(self, folders: Iterable[FolderPlan], only: Collection[int] | None = None) -> Work:
         """See to it that what goes is in the archive, and prove that it is; what is not stays."""
         folders = [folder for folder in folders if folder.decisions.go]
-        lacking = {f.folder.wire: self._unarchived(f, f.decisions.go.keys() if only is None else only) for f in folders}
+        lacking = [f for f in folders if not f.lacking.isdisjoint(f.decisions.go.keys() if only is None else only)]
         if self.options.without_archive or self.options.dry_run:
+            for folder in lacking:
+                folder.unarchived |= folder.lacking.intersection(folder.decisions.go.keys() if only is None else only)
+        elif lacking:
+            yield from self._export([folder.folder for folder in lacking])
             for folder in folders:
-                folder.unarchived |= lacking[folder.folder.wire]
-        elif any(lacking.values()):
-            yield from self._export([f.folder for f in folders if lacking[f.folder.wire]])
+                folder.lacking = _lacking(folder, self._known(folder))
         read: dict[Inode, Digest] = {}
         for folder in folders:
             if not self.options.without_archive:
                 yield from self._prove(folder, folder.decisions.go.keys() if only is None else only, read)
             self._count_sent_later(folder)
-
-    def _unarchived(self, folder: FolderPlan, uids: Collection[int]) -> set[int]:
-        """Which of these the archive does not hold, as the messages that they are now."""
-        known, go = self._known(folder), folder.decisions.go
-        return {uid for uid in uids if not _is_archived(go[uid], known.get(uid))}
 
     def _export(self, folders: list[Folder]) -> Work:
         """Bring home what these folders hold; Gmail's All Mail by itself, since beside it labels may be left out."""
@@ -318,7 +316,7 @@ class Planner:
         if archive is None or not candidates:
             return
         unproven: dict[int, str] = {}
-        lacking = self._unarchived(folder, candidates)
+        lacking = folder.lacking.intersection(candidates)
         if lacking:
             troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
             unproven.update({uid: troubles.get(uid, "it is not in the archive") for uid in lacking})
@@ -357,8 +355,8 @@ class Planner:
         if self.archive is None or folder.before is None:
             return
         cut, go = folder.before.timestamp(), folder.decisions.go
-        dates = self.archive.index.dates(folder.folder.wire, folder.uidvalidity)
-        folder.sent_later = sum(1 for uid, date, _ in dates if uid in go and (fields.sent(date) or 0) >= cut)
+        dates = self.archive.index.dates(folder.folder.wire, folder.uidvalidity, go.keys())
+        folder.sent_later = sum(1 for _, date, _ in dates if (fields.sent(date) or 0) >= cut)
 
     def _doubt_clock(self, runs: list[brakes.PastRun]) -> None:
         """Hold the clock of this machine against what the server and earlier runs say."""
@@ -383,6 +381,11 @@ def measure(session: Session, views: Iterable[Seen], limit: int | None) -> gauge
     sizes = [status.size for _, status in statuses]
     found = gauge.quota(roots, sum(size or 0 for size in sizes), limit)
     return None if None in sizes and found.tightest.source is not gauge.Source.SERVER else found
+
+
+def _lacking(folder: FolderPlan, known: Mapping[int, Known]) -> set[int]:
+    """Of what goes in a folder, what the archive does not hold as the messages that they are now."""
+    return {uid for uid, listed in folder.decisions.go.items() if not _is_archived(listed, known.get(uid))}
 
 
 def _is_archived(listed: Listed, known: Known | None) -> bool:

@@ -32,6 +32,8 @@ class FolderPlan:
     problem: str = ""
     unproven: dict[int, str] = field(default_factory=dict)
     """Selected and not proven to be in the archive, and why: these stay."""
+    lacking: set[int] = field(default_factory=set)
+    """Of those selected: the archive does not hold them, or not as the messages that they are now."""
     unarchived: set[int] = field(default_factory=set)
     """Of those that go: not in the archive."""
     sent_later: int = 0
