@@ -17,16 +17,14 @@ class Cancel:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.asked = False
+        """Whether :meth:`set` was called."""
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
 
-    @property
-    def asked(self) -> bool:
-        """Whether :meth:`set` was called."""
-        return self._event.is_set()
-
     def set(self) -> None:
         """Ask everything to stop."""
+        self.asked = True
         self._event.set()
         with self._lock:
             for sock in self._sockets:
@@ -37,7 +35,7 @@ class Cancel:
 
         :raises Interrupted: when :meth:`set` was called.
         """
-        if self._event.is_set():
+        if self.asked:
             raise Interrupted("interrupted")
 
     def wait(self, seconds: float) -> None:
@@ -52,7 +50,7 @@ class Cancel:
         """Shut this socket down on :meth:`set`."""
         with self._lock:
             self._sockets.add(sock)
-        if self._event.is_set():
+        if self.asked:
             _shut(sock)
 
     def forget(self, sock: socket.socket) -> None:

@@ -9,13 +9,13 @@ import re
 from typing import NamedTuple
 
 MAX_BLOCK = 1 << 18  # octets of a header block that are looked at
-TYPICAL_BLOCK = 1 << 14  # octets that hold nearly every header block
 MAX_FIELD = 8192  # octets of one field that are kept
 
-_FIELD = re.compile(  # the look at the first letter passes over most other fields for less
-    rb"\n(?=[mdftcsl])(message-id|date|from|to|cc|subject|list-id):[ \t]*(.*(?:\n[ \t].*)*)", re.IGNORECASE
-)
 _NAMES = (b"message-id", b"date", b"from", b"to", b"cc", b"subject", b"list-id")
+_FIELD = rb"(%b):[ \t]*(.*(?:\n[ \t].*)*)" % b"|".join(_NAMES)
+_FIRST = re.compile(_FIELD, re.IGNORECASE)
+_NEXT = re.compile(rb"\n(?=[mdftcsl])" + _FIELD, re.IGNORECASE)  # the look ahead passes over most others for less
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 
 
 class Headers(NamedTuple):
@@ -30,34 +30,26 @@ class Headers(NamedTuple):
     list_id: bytes | None = None
 
 
-def gather(start: bytes, piece: memoryview | bytes) -> bytes:
-    """The beginning of a message, with more of it behind: enough for :func:`scan`, in few octets."""
-    more = start + bytes(piece[:TYPICAL_BLOCK])
-    if len(piece) > TYPICAL_BLOCK and not ended(more):
-        more = start + bytes(piece[:MAX_BLOCK])
-    return more
+def end_of_block(start: bytes | memoryview) -> int:
+    """Where the header block ends that begins ``start``, or where it is not worth looking on; -1: further on."""
+    if bytes(start[:2]).startswith((b"\n", b"\r\n")):
+        return 0
+    found = _EMPTY_LINE.search(start, 0, MAX_BLOCK)
+    if found:
+        return found.start()
+    return MAX_BLOCK if len(start) >= MAX_BLOCK else -1
 
 
-def ended(start: bytes) -> bool:
-    """Whether the header block ends in ``start``."""
-    return b"\r\n\r\n" in start or b"\n\n" in start
-
-
-def scan(start: bytes) -> Headers:
-    """Read the header block at the beginning of ``start``, which may hold more or less than the block."""
+def scan(start: bytes | memoryview, end: int | None = None) -> Headers:
+    """Read the header block at the beginning of ``start``, which ends at ``end`` as :func:`end_of_block` tells it."""
+    if end is None:
+        end = end_of_block(start)
+    if end < 0:
+        end = len(start)
     found: dict[bytes, bytes] = {}
-    for name, value in _FIELD.findall(b"\n" + start[: _end(start)]):
+    first = _FIRST.match(start, 0, end)
+    for name, value in ([first.groups()] if first else []) + _NEXT.findall(start, 0, end):
         if b"\n" in value:  # folded (RFC 5322 2.2.3)
             value = b" ".join(line.strip() for line in value.split(b"\n"))
         found.setdefault(name.lower(), value)
     return Headers._make([value and value[:MAX_FIELD].rstrip() for value in map(found.get, _NAMES)])
-
-
-def _end(start: bytes) -> int:
-    """Where the empty line after the header block is, or so far that it is not worth looking on."""
-    if start.startswith((b"\r\n", b"\n")):
-        return 0
-    crlf = start.find(b"\n\r\n", 0, MAX_BLOCK)
-    end = crlf if crlf >= 0 else MAX_BLOCK
-    lf = start.find(b"\n\n", 0, end)
-    return lf if lf >= 0 else end

@@ -58,14 +58,14 @@ class _OpenFolder:
 class Incoming:
     """A message being written to ``tmp``; made by :meth:`Writer.begin`."""
 
-    __slots__ = ("_digest", "_hash", "fd", "folder", "name", "octets", "start")
+    __slots__ = ("_digest", "_found", "_hash", "_start", "fd", "folder", "name", "octets")
 
     def __init__(self, folder: _OpenFolder, name: str) -> None:
         self.folder = folder
         self.name = name
         self.octets = 0
-        self.start = b""
-        """The beginning of the message, for its headers."""
+        self._start = b""  # of a header block that has not ended yet
+        self._found: headers.Headers | None = None
         self._hash = hashlib.sha256()
         self._digest: bytes | None = None
         self.fd = os.open(name, _CREATE, 0o400, dir_fd=folder.tmp)
@@ -80,9 +80,22 @@ class Incoming:
             durable.write_all(self.fd, piece)
         except OSError as error:
             raise durable.failure(f"writing to {self.folder.shown}", error) from error
-        if not self.start or (self.octets < headers.MAX_BLOCK and not headers.ended(self.start)):
-            self.start = headers.gather(self.start, piece)
+        if self._found is None:
+            self._look(piece)
         self.octets += len(piece)
+
+    def _look(self, piece: memoryview | bytes) -> None:
+        start = self._start + bytes(piece[: headers.MAX_BLOCK]) if self._start else piece
+        end = headers.end_of_block(start)
+        if end < 0:
+            self._start = bytes(start)
+        else:
+            self._found = headers.scan(start, end)
+
+    @property
+    def header_fields(self) -> headers.Headers:
+        """The header fields of the whole message."""
+        return self._found or headers.scan(self._start)
 
     @property
     def sha256(self) -> bytes:
@@ -182,9 +195,15 @@ class Writer:
         except (OSError, OverflowError):
             pass  # a courtesy: the name tells the arrival
         self._syncer.close_file(incoming.fd)
-        found = headers.scan(incoming.start)
         self._add(
-            incoming.folder, incoming.name, incoming.octets, incoming.sha256, found, listed, internaldate, linked=False
+            incoming.folder,
+            incoming.name,
+            incoming.octets,
+            incoming.sha256,
+            incoming.header_fields,
+            listed,
+            internaldate,
+            linked=False,
         )
 
     def keep_twin(self, source: Stored, listed: Listed, internaldate: str | None) -> bool:

@@ -4,61 +4,62 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from mailmove import __version__
-from mailmove.cli import account, options
-from mailmove.cli.audit import audit
-from mailmove.cli.check import check
-from mailmove.cli.demo import demo
-from mailmove.cli.export import export
-from mailmove.cli.find import find
-from mailmove.cli.get import get, show
-from mailmove.cli.history import history
-from mailmove.cli.prune import prune
-from mailmove.cli.reindex import reindex
-from mailmove.cli.restore import restore
+from mailmove.cli import options
 from mailmove.errors import Exit, MailmoveError
 
-# As they are needed: first look, then copy, then let go, then get back.
-ORDER = ["account", "audit", "export", "prune", "history", "check", "reindex", "find", "show", "get", "restore", "demo"]
+# As they are needed: first look, then copy, then let go, then get back. Each is in the module of its name but `show`.
+COMMANDS = (
+    "account",
+    "audit",
+    "export",
+    "prune",
+    "history",
+    "check",
+    "reindex",
+    "find",
+    "show",
+    "get",
+    "restore",
+    "demo",
+)
 
 
 class _InOrder(TyperGroup):
-    """Lists commands in the order of a day's work, wherever they were registered."""
+    """Lists commands in the order of a day's work; typer puts groups last."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return sorted(self.commands, key=ORDER.index)
+        return sorted(self.commands, key=COMMANDS.index)
 
 
-app = typer.Typer(
-    name="mailmove",
-    cls=_InOrder,
-    help="The POP3 bargain on an IMAP account: bring every message home, then let the server forget by age.",
-    add_completion=False,
-    rich_markup_mode=None,  # rich would double the time until help appears
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(account.app, name="account")
-app.command()(audit)
-app.command()(check)
-app.command()(demo)
-app.command()(export)
-app.command()(find)
-app.command()(get)
-app.command()(history)
-app.command()(reindex)
-app.command()(prune)
-app.command()(restore)
-app.command()(show)
+def app(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands; typer takes a while for each."""
+    whole = typer.Typer(
+        name="mailmove",
+        cls=_InOrder,
+        help="The POP3 bargain on an IMAP account: bring every message home, then let the server forget by age.",
+        add_completion=False,
+        rich_markup_mode=None,  # rich would double the time until help appears
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    whole.callback(invoke_without_command=True)(main)
+    for name in names:
+        module = import_module(f"mailmove.cli.{'get' if name == 'show' else name}")
+        if name == "account":
+            whole.add_typer(module.app, name=name)
+        else:
+            whole.command(name)(getattr(module, name))
+    return whole
 
 
-@app.callback(invoke_without_command=True)
 def main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
@@ -100,7 +101,8 @@ def run() -> None:
 def _run(arguments: list[str]) -> int:
     try:
         try:
-            command = typer.main.get_command(app)
+            named = [name for name in arguments[:1] if name in COMMANDS]
+            command = typer.main.get_command(app(named or COMMANDS))
             with command.make_context("mailmove", arguments) as context:
                 command.invoke(context)
             code = int(Exit.DONE)
@@ -127,6 +129,8 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
         show()
         return int(Exit.USAGE)
     if "-vv" in arguments or "--verbose" in arguments:
+        import traceback
+
         traceback.print_exception(error)
     print(f"mailmove: this is a bug: {type(error).__name__}: {error}", file=sys.stderr)
     print("  Nothing is lost. Please report it with the output of the same command and -vv.", file=sys.stderr)

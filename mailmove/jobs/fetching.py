@@ -93,10 +93,6 @@ class Opened:
         wire = self.wire()
         return list(scan.listing(wire)) if self.selected.exists else []
 
-    def progressed(self) -> None:
-        """A message came through: the connection is worth its retries."""
-        self._session.progressed()
-
 
 def fetch(
     session: Session,
@@ -127,6 +123,8 @@ def fetch(
             problem = error
         except (Disconnected, Throttled) as error:
             problem = error
+        if len(result.kept) > before:
+            session.progressed()
         left = [uid for uid in uids if uid not in result.kept and uid not in result.failed]
         if not left:
             pass
@@ -177,7 +175,6 @@ def _one_command(
                 raise
             kept = _settle(told, incoming, asked, wanted, writer, result)
             if kept:
-                opened.progressed()
                 wire.wanted()
             else:
                 wire.unwanted(incoming.octets)

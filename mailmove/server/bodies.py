@@ -22,11 +22,22 @@ _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 class Body:
     """A message on its way: first its octets from :meth:`pieces`, to the end; then :meth:`told`."""
 
-    def __init__(self, wire: Wire, lines: FetchLines, head: bytes, octets: int, whole: bytes | None = None) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        lines: FetchLines,
+        head: bytes,
+        octets: int,
+        *,
+        told: Told | None = None,
+        whole: bytes | None = None,
+    ) -> None:
+        """``told``: all that is told of it, if nothing follows the octets; ``whole``: they came in the line itself."""
         self.octets = octets
         self._wire = wire
         self._lines = lines
         self._head = head
+        self._told = told
         self._whole = whole
         self._open = True
 
@@ -41,7 +52,11 @@ class Body:
         if self._whole is not None:
             self._open = False
             return self._lines.read((self._head,))
-        segments: Segments = (self._head, b"", *self._wire.rest_of(self._wire.line()))
+        line = self._wire.line()
+        if line == b")" and self._told is not None:
+            self._open = False
+            return self._told
+        segments: Segments = (self._head, b"", *self._wire.rest_of(line))
         self._open = False
         return self._lines.read(segments)
 
@@ -76,20 +91,21 @@ def bodies(wire: Wire, uids: Collection[int]) -> Generator[Body, None, None]:
 def _answers(wire: Wire, tag: bytes, lines: FetchLines) -> Iterator[Body]:
     while True:
         head = wire.line()
-        found = _BODY.search(head) if head.endswith(b"}") else None
-        if found and _FETCH.match(head):
-            octets = int(found[1])
-            if octets > MAX_BODY:
-                raise wire.broken(f"the server announced a message of {octets} octets")
-            body = Body(wire, lines, head, octets)
+        if known := lines.head(head):
+            octets, told = known
+            body = Body(wire, lines, head, octets, told=told)
+        elif head.endswith(b"}") and (found := _BODY.search(head)) and _FETCH.match(head):
+            body = Body(wire, lines, head, int(found[1]))
         elif head.endswith(b")") and (quoted := _QUOTED_BODY.search(head)) and _FETCH.match(head):
             whole = re.sub(rb"\\(.)", rb"\1", quoted[1])
-            body = Body(wire, lines, head, len(whole), whole)
+            body = Body(wire, lines, head, len(whole), whole=whole)
         else:
             line = wire.rest_of(head)
             if wire.completed(line, tag, "UID FETCH"):
                 return
             continue
+        if body.octets > MAX_BODY:
+            raise wire.broken(f"the server announced a message of {body.octets} octets")
         yield body
         if body.unfinished:
             raise Disconnected("a message was left in the middle")

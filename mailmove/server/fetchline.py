@@ -29,7 +29,7 @@ _SHAPES = {
     b"MODSEQ": rb"\(\d{1,19}\)",
     b"EMAILID": rb"\((?!NIL\))(?P<emailid>[A-Za-z0-9_-]{1,255})\)",
     b"X-GM-MSGID": rb"(?P<gmail>\d{1,20})",
-    b"BODY[]": rb"~?\{\d{1,20}\}",
+    b"BODY[]": rb"~?\{(?P<octets>\d{1,20})\}",
 }
 _NEEDED = {b"UID", b"RFC822.SIZE", b"FLAGS", b"INTERNALDATE"}
 _EMAILID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
@@ -47,6 +47,7 @@ class FetchLines:
 
     def __init__(self) -> None:
         self._pattern: re.Pattern[bytes] | None = None
+        self._head: re.Pattern[bytes] | None = None
         self._whole: re.Pattern[bytes] | None = None
         self._groups: tuple[str, ...] = ()
 
@@ -63,6 +64,12 @@ class FetchLines:
             return _read(segments)
         listed = self._listed(*found.group(*self._groups))
         return Told(listed, found["date"]) if listed is not None else None
+
+    def head(self, line: bytes) -> tuple[int, Told] | None:
+        """Of a response of the shape learned that ends in a body: its octets, and what the line before them tells."""
+        found = self._head.fullmatch(line) if self._head else None
+        listed = self._listed(*found.group(*self._groups)) if found else None
+        return (int(found["octets"]), Told(listed, found["date"])) if found and listed is not None else None
 
     def ahead(self, wire: Wire) -> Iterator[Listed]:
         """What the next responses tell that have come already, for as long as they are of the shape learned."""
@@ -99,6 +106,7 @@ class FetchLines:
             shape += b" "
         if names >= _NEEDED:
             self._pattern = re.compile(shape + rb"\)")
+            self._head = re.compile(shape) if name == b"BODY[]" else None
             self._whole = re.compile(shape + rb"\)\r\n")
             extra = [group for group in _PREFIX if group in self._pattern.groupindex]
             self._groups = ("uid", "size", "date", "flags", *extra[:1])
