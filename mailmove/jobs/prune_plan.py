@@ -311,44 +311,48 @@ class Planner:
 
     def _prove(self, folder: FolderPlan, uids: Collection[int], read: dict[Inode, Digest]) -> Work:
         """Re-hash the archive's file of every message that is to go."""
-        go, archive = folder.decisions.go, self.archive
-        candidates = [uid for uid in uids if uid not in folder.unarchived]
+        archive, candidates = self.archive, set(uids) - folder.unarchived
         if archive is None or not candidates:
             return
-        unproven: dict[int, str] = {}
-        lacking = folder.lacking.intersection(candidates)
-        if lacking:
-            troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
-            unproven.update({uid: troubles.get(uid, "it is not in the archive") for uid in lacking})
         where = archive.manifest.find(folder.folder.wire, folder.uidvalidity)
-        wanted = set(candidates) - lacking
-        if where is not None and wanted:
-            yield from self._hash(folder, archive, where, wanted, read, unproven)
-        self.plan.verified += len(candidates) - len(unproven)
-        folder.unproven.update(unproven)
-        folder.decisions.keep([uid for uid in unproven if uid in go], Stays.UNPROVEN)
+        proven: set[int] = set()
+        why: dict[int, str] = {}
+        if where is not None:
+            proven = yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
+        self.plan.verified += len(proven)
+        unproven = candidates - proven
+        if unproven:
+            troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
+            for uid in unproven:
+                folder.unproven[uid] = why.get(uid) or troubles.get(uid, "it is not in the archive")
+            folder.decisions.keep(unproven & folder.decisions.go.keys(), Stays.UNPROVEN)
 
     def _hash(
         self,
         folder: FolderPlan,
         archive: Archive,
         where: FolderDir,
-        wanted: set[int],
+        wanted: Collection[int],
         read: dict[Inode, Digest],
-        unproven: dict[int, str],
-    ) -> Work:
+        why: dict[int, str],
+    ) -> Generator[Progress, None, set[int]]:
+        """Which of these have a file that hashes right now; ``why`` receives what is wrong with the others."""
         stored = archive.index.current(where.wire, where.uidvalidity, wanted)
         yield Expect(len(stored), sum(one.base.octets for one in stored.values()))
-        missing = []
+        proven, missing = set(), []
         for verdict in prove_all(archive, where, stored.values(), read):
             self.session.cancel.check()
-            if verdict.problem == MISSING:
-                missing.append(verdict.stored)
-            elif verdict.problem:
-                unproven[verdict.stored.id.uid] = verdict.problem
+            uid = verdict.stored.id.uid
+            if not verdict.problem:
+                proven.add(uid)
+            else:
+                why[uid] = verdict.problem
+                if verdict.problem == MISSING:
+                    missing.append(verdict.stored)
             yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
-        moved = find_moved(archive, missing) if missing else {}
-        unproven.update({one.id.uid: MISSING for one in missing if one not in moved})
+        if missing:
+            proven.update(one.id.uid for one in find_moved(archive, missing))
+        return proven
 
     def _count_sent_later(self, folder: FolderPlan) -> None:
         """How many of what goes have a Date header that is not old enough, as far as the archive tells."""
