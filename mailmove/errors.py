@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Self
 
 
 class Exit(IntEnum):
@@ -55,6 +56,11 @@ class MailmoveError(Exception):
         super().__init__(what)
         self.what = what
         self.next_step = next_step
+
+    def bare(self) -> Self:
+        """The same without traceback and causes, which keep all that was at work when it was raised."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
 
     def __str__(self) -> str:
         return f"{self.what}\n  {self.next_step}" if self.next_step else self.what

@@ -36,7 +36,7 @@ def export(
 
     Run it again at any time: only what is new is fetched, and whatever interrupted the last run, it goes on from there.
     """
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import Told, Work, present, run, telling
     from mailmove.jobs.export import Options
     from mailmove.jobs.export import export as job
     from mailmove.jobs.progress import Progress
@@ -57,4 +57,4 @@ def export(
         with work.archive_and_session(new=new_archive) as (opened, session):
             return (yield from job(work.name, session, opened, wanted))
 
-    raise typer.Exit(present("export", setup, run(setup, setup.select(accounts), start), report))
+    raise typer.Exit(present("export", setup, run(setup, setup.select(accounts), telling(setup, report, start)), Told))

@@ -79,7 +79,7 @@ def prune(
     Without an age: what the configuration lays down, for every account that has a policy. With an age or a target: the
     accounts that are named, or the only one. What is not in the archive yet is exported first.
     """
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import Told, Work, present, run, telling
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.prune import carry_out, decline, plan
     from mailmove.jobs.prune_plan import Options
@@ -142,7 +142,7 @@ def prune(
             )
 
     places = _places(setup, accounts, any((asked.age, asked.archived_for, asked.target)), everything=all_accounts)
-    raise typer.Exit(present("prune", setup, run(setup, places, start), report))
+    raise typer.Exit(present("prune", setup, run(setup, places, telling(setup, report, start)), Told))
 
 
 def _places(setup: Setup, names: Sequence[str] | None, asked: bool, *, everything: bool) -> list[Place]:

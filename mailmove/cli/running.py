@@ -60,6 +60,25 @@ class Report(Protocol[R_contra]):
         """The whole, for a program."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A result as it will be printed. This class is its own :class:`Report`."""
+
+    exit: Exit
+    lines: tuple[str, ...] = ()
+    json: dict[str, Any] = field(default_factory=dict)
+
+    def text(self, _: Again, /) -> Iterable[str]:
+        """What to print, unless that is JSON."""
+        return self.lines
+
+    problems = text
+
+    def as_json(self) -> dict[str, Any]:
+        """What to print as JSON."""
+        return self.json
+
+
 @dataclass(frozen=True)
 class Question:
     """Something for the person at the terminal; ``answer`` receives the line, or None at the end of input."""
@@ -186,6 +205,19 @@ class Outcome(Generic[R]):
         return Exit.BUG if self.result is None else self.result.exit
 
 
+def telling(setup: Setup, report: Report[R], start: Start[R]) -> Start[Told]:
+    """The same job, of whose result only what will be printed is kept: it may hold every message of an account."""
+
+    def told(work: Work) -> Generator[Progress, None, Told]:
+        result = yield from start(work)
+        if setup.json:
+            return Told(result.exit, json=report.as_json(result))
+        lines = report.problems if setup.quiet else report.text
+        return Told(result.exit, tuple(lines(result, work.again)))
+
+    return told
+
+
 def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool = True) -> list[Outcome[R]]:
     """Run a job for each account, some at the same time; one that fails does not stop the others.
 
@@ -303,6 +335,8 @@ def _attempt(share: Work, start: Start[R]) -> Outcome[R]:
         return Outcome(share.place, error=Interrupted("interrupted before anything was done"))
     except LoginRefused as error:
         return Outcome(share.place, error=in_provider_terms(error, share.account))
+    except MailmoveError as error:
+        return Outcome(share.place, error=error.bare())
     except BaseException as error:  # noqa: BLE001 - reported by the main thread
         return Outcome(share.place, error=error)
 

@@ -62,7 +62,7 @@ def export(
             if any(folder.fetched or folder.linked for folder in result.folders):
                 _second_look(session, result)
         except (Unreachable, Interrupted) as error:
-            result.stopped = error
+            result.stopped = error.bare()
         writer.flush()
         archive.record(folders.after)
     archive.record([_run(result)])

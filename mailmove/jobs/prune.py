@@ -78,7 +78,7 @@ def carry_out(
                 log.info("%s: %s deleted", folder.folder.shown, plural(gone, "message"))
         result.after = _gauge_after(planned, session, limit) if result.gone else planned.gauge
     except (Unreachable, Interrupted, LackingError) as error:
-        result.stopped = error
+        result.stopped = error.bare()
     archive.record([_run(result)])
     result.seconds = time.monotonic() - began
     return result

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.bench.soak import EXPORT, PRUNE, BadLine, Soak
-from tests.kit import Program
+from tests.kit import Program, message
 from tests.servers.dovecot import Dovecot
+from tests.servers.scripted import Scripted
 
 ROUNDS = 8
 
@@ -34,3 +35,16 @@ def test_accounts_come_to_rest_over_a_line_that_breaks(dovecot: Dovecot, line: B
     assert line.cuts > len(soak.users), "that was no test"
     single = soak.run((*EXPORT, soak.users[0]), jobs=1)
     assert max(run.used.memory for run in runs) < 1.5 * single.used.memory
+
+
+def test_accounts_that_lose_their_server_cost_no_memory(scripted: Callable[..., Scripted], mailmove: Program) -> None:
+    """What was at work when an account failed, buffers and listings, goes with it."""
+    server = scripted("UID FETCH\n    * 1 FETCH (UID 1\n    !hangup")
+    server.store.add("INBOX", message(1))
+    for number in range(40):
+        mailmove.account(server, name=f"a{number}", user=f"user{number}", password_command=["echo", "pw"])
+    done, one = mailmove.measured("export", "a0", "-q")
+    assert done.code == 6
+    done, all_of_them = mailmove.measured("export", "-q")
+    assert done.code == 6
+    assert all_of_them.memory - one.memory < 4 << 20
