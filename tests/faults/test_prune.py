@@ -317,6 +317,8 @@ def test_what_a_lost_run_began_the_next_one_settles(server: Scripted, pruner: Pr
     assert result.exit is Exit.UNREACHABLE and result.gone == 0
     assert {mail.uid for mail in inbox.mails if "\\Deleted" in mail.flags} == {1, 2, 3, 4, 5, 9}
     server._rules.clear()
+    assert pruner(dry_run=True).gone == 0
+    assert {mail.uid for mail in inbox.mails if "\\Deleted" in mail.flags} == {1, 2, 3, 4, 5, 9}, "a dry run"
     kept = pruner(agree=False)  # the next run, and nobody agrees to anything
     assert "was stopped in the middle" in said(kept)
     assert {mail.uid for mail in inbox.mails if "\\Deleted" in mail.flags} == {1, 9}

@@ -212,6 +212,16 @@ def test_only_the_same_octets_are_the_same_message(scripted: Serve, mailmove: Pr
     assert account.held() == Counter([*MESSAGES, other])
 
 
+@pytest.mark.fault(16)
+def test_a_uid_that_is_another_message_by_now_does_not_stand_for_the_archived_one(
+    scripted: Serve, mailmove: Program
+) -> None:
+    account = Gone(scripted, mailmove)
+    account.store.add("INBOX", message(99, size=900)).mails[0].uid = 1
+    assert account.restore()["folders"][0]["restored"] == 12
+    assert account.held() == Counter([*MESSAGES, message(99, size=900)])
+
+
 @pytest.mark.fault(12)
 def test_a_renewed_uidvalidity_doubles_nothing(scripted: Serve, mailmove: Program) -> None:
     account = Gone(scripted, mailmove)
