@@ -13,6 +13,7 @@ from mailmove.safe import visible
 from mailmove.server import refusal
 from mailmove.server.connection import Connection
 from mailmove.server.parse import Segments
+from mailmove.server.reader import MAX_LINE
 
 MAX_UNWANTED = 1 << 24  # octets that may come in a row without bringing what was asked for
 
@@ -248,7 +249,7 @@ class Wire:
         found = _LITERAL.search(text)
         if not found:
             return (text,)
-        segments = [text]
+        segments, length = [text], len(text)
         while found:
             octets = int(found[1])
             self.unwanted(octets)
@@ -256,7 +257,8 @@ class Wire:
             text = self.line()
             segments.append(text)
             found = _LITERAL.search(text)
-            if len(segments) > 1000:
+            length += len(text) + 2
+            if length > MAX_LINE:  # it would take many times that to hold what it says
                 raise self.broken("the server sent a response without end")
         return tuple(segments)
 
