@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_a_file_keeps_replaces_and_forgets(tmp_path: Path) -> None:
     kept.forget()
     kept.forget()
     assert kept.read() is None
+
+
+def test_a_file_of_another_user_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = File(str(tmp_path / "bob"))
+    kept.write("one")
+    monkeypatch.setattr(os, "fstat", lambda fd: _owned_by(4711, os.stat(fd)))
+    with pytest.raises(LoginError, match="can be read by others"):
+        kept.read()
+
+
+def _owned_by(user: int, status: os.stat_result) -> os.stat_result:
+    return os.stat_result((*status[:4], user, *status[5:]))
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import durable, names, proof, store, syncing
+from mailmove.archive import durable, names, proof, reading, store, syncing
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.archive.writer import Writer
@@ -159,6 +159,18 @@ def test_a_proven_file_that_was_replaced_meanwhile_is_not_linked(archive: Archiv
         with archive.opened(where, "tmp") as tmp, pytest.raises(OSError, match="replaced"):
             proven.link(tmp, "twin")
         assert os.listdir(Path(archive.path, "INBOX", "tmp")) == []
+
+
+def test_a_file_that_changes_while_it_is_read_never_comes_out_whole(archive: Archive) -> None:
+    where = folder(archive, "INBOX")
+    file = put(archive, where, 1, b"Subject: x\r\n\r\nx\r\n")
+    stored = list(archive.index.stored(where.wire, where.uidvalidity))
+    with reading.open_copy(archive, stored) as proven:
+        file.chmod(0o600)
+        file.write_bytes(b"Subject: x\r\n\r\ny\r\n")
+        arriving = reading.pieces(proven, stored[0].sha256)
+        with pytest.raises(ArchiveError, match="was changed while it was being read"):
+            next(arriving)
 
 
 def test_only_names_of_one_file_are_read_once(archive: Archive) -> None:

@@ -163,6 +163,15 @@ def test_no_flipped_bit_goes_unnoticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault(7)
+def test_what_is_too_long_for_a_line_is_damage_and_not_an_unfinished_one(tmp_path: Path) -> None:
+    with (tmp_path / journal.NAME).open("xb") as file:
+        file.truncate(journal._MAX_LINE + 1)
+    with pytest.raises(ArchiveError, match="a line without end"):
+        read(tmp_path)
+    assert (tmp_path / journal.NAME).stat().st_size == journal._MAX_LINE + 1
+
+
+@pytest.mark.fault(7)
 def test_what_was_read_before_must_not_change_nor_get_shorter(tmp_path: Path) -> None:
     whole = written(tmp_path, LINES)
     with opened(tmp_path) as file:

@@ -62,7 +62,11 @@ def test_two_folders_in_one_directory_are_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "format = 1", HEAD + FOLDER + "7\n", HEAD.replace('":"', '"|"'), HEAD + "[[folder]]\n", "\0", "x = ["]
+    "text",
+    [
+        *("", "format = 1", HEAD + FOLDER + "7\n", HEAD.replace('":"', '"|"'), HEAD + "[[folder]]\n", "\0", "x = ["),
+        HEAD + FOLDER.replace("= 7", '= "7"') + '"a"\n',
+    ],
 )
 def test_what_does_not_read_is_never_an_empty_archive(tmp_path: Path, text: str) -> None:
     with pytest.raises(ArchiveError, match="is damaged"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,25 @@ def test_a_record_without_archive_toml_and_folders_is_not_begun_anew(
     with pytest.raises(ArchiveError, match=r"has lost its .mailmove/archive.toml"):
         use(path, Memory(str(tmp_path / "another machine")))
     assert record.read_bytes() == before
+
+
+def test_who_only_reads_makes_no_archive(path: Path, memory: Memory) -> None:
+    with pytest.raises(ArchiveError, match="has no archive yet"):
+        Archive.for_login(LOGIN, str(path), memory, writable=False)
+    assert not path.exists()
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("change", ["PRAGMA user_version = 99", "UPDATE meta SET value = 'u' WHERE name = 'uuid'"])
+def test_an_index_of_another_version_or_archive_is_made_again(path: Path, memory: Memory, change: str) -> None:
+    use(path, memory)
+    (index,) = Path(memory.directory("index")).glob("*.sqlite")
+    with contextlib.closing(sqlite3.connect(index)) as db, db:
+        db.execute("DELETE FROM message")
+        db.execute(change)
+    with Archive.open(str(path), memory, writable=False) as archive:
+        assert "made again from the journal" in archive.notes[0]
+        assert archive.index.known(b"INBOX", 7).keys() == {1}
 
 
 @pytest.mark.fault(5)
