@@ -141,7 +141,7 @@ class Journal:
             try:
                 durable.flush(self._fd)
             except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.EROFS):  # so says a medium that is only read
+                if error.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):  # so says a medium that is only read
                     raise
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from mailmove.units import parse_uid_set
 from tests.kit import NOW, Program, archived, by_uid, hashes, message, sha256, total
 from tests.powercut import Recording, Tree, disks, record, replay
 from tests.servers.scripted import Scripted
-from tests.tracing import LONG, traced
+from tests.tracing import LONG, Step, failing_at, traced
 
 Start = Callable[..., Scripted]
 OLD = NOW - timedelta(days=400)
@@ -155,16 +155,33 @@ def test_after_a_power_cut_the_next_run_completes_the_archive(server: Scripted, 
         assert total(archived(archive)) == hashes(*server.store["INBOX"].bodies, *server.store["A/B"].bodies), moment
 
 
-@pytest.mark.fault(3)
-@pytest.mark.parametrize("command", ["history", "export"])
-def test_the_index_knows_nothing_that_a_power_cut_takes_back(server: Scripted, mailmove: Program, command: str) -> None:
-    """A line that a killed run has left, or another one writes just now, is made durable before it is taken in."""
+def unsettled(server: Scripted, mailmove: Program) -> None:
+    """An archive with a line in its journal that nobody has made durable, nor taken into the index."""
     archive = mailmove.account(server)
     assert mailmove("export").code == 0
     with (archive / ".mailmove/journal.jsonl").open("ab") as file:
         file.write(journal.encode(records.Run("check", "2026-01-02T03:04:05Z", 0, {})))
+
+
+@pytest.mark.fault(3)
+@pytest.mark.parametrize("command", ["history", "export"])
+def test_the_index_knows_nothing_that_a_power_cut_takes_back(server: Scripted, mailmove: Program, command: str) -> None:
+    """A line that a killed run has left, or another one writes just now, is made durable before it is taken in."""
+    unsettled(server, mailmove)
     log = mailmove.home / "reader.strace"
     assert traced(mailmove, ["-y", "-o", str(log), "-e", "trace=fsync,pwrite64"], command).code == 0
     calls = [line for line in log.read_text().splitlines() if "journal.jsonl" in line or ".sqlite-wal" in line]
     assert "journal.jsonl" in calls[0], calls
     assert "pwrite64" in calls[1], calls
+
+
+@pytest.mark.parametrize(("error", "code"), [("EROFS", 0), ("EINVAL", 0), ("EIO", 7)])
+def test_an_archive_on_a_medium_that_is_only_read_can_be_read(
+    server: Scripted, mailmove: Program, error: str, code: int
+) -> None:
+    """There nothing can be made durable, and nothing needs to be; a disk that fails is another matter."""
+    unsettled(server, mailmove)
+    done = failing_at(mailmove, Step("fsync", 1), error, "history")
+    assert done.code == code, done.err
+    assert ("journal.jsonl failed: Input/output error" in done.err) is (code == 7)
+    assert mailmove("history").code == 0
