@@ -47,4 +47,7 @@ def history(
             return (yield from job(work.name, opened, wanted, limit))
 
     places = setup.archives([word for word in what or () if word not in runs])
-    raise typer.Exit(present("history", setup, run(setup, places, start, login=False), report))
+    outcomes = run(setup, places, start, login=False)
+    if any(outcome.result is not None for outcome in outcomes):  # a run is one account's; the others need not know it
+        outcomes = [outcome for outcome in outcomes if not isinstance(outcome.error, UsageError)]
+    raise typer.Exit(present("history", setup, outcomes, report))

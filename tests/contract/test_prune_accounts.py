@@ -66,6 +66,18 @@ def test_naming_a_folder_overrides_its_never(servers: dict[str, Scripted], mailm
     assert held(servers["one"]) == {"INBOX": 3, "Sent": 0, "Trash": 3}
 
 
+def test_a_run_is_found_in_whichever_archive_knows_it(servers: dict[str, Scripted], mailmove: Program) -> None:
+    assert mailmove("export").code == 0
+    run = mailmove("prune", "one", "--yes", "--json").json["accounts"][0]["run"]
+    done = mailmove("history", run)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("one ") and "INBOX" in done.out
+    done = mailmove("history", "20200101-000000")
+    assert done.code == 2
+    assert f"one has no run '20200101-000000'\n  Runs that deleted something: {run}." in done.err
+    assert "two has no run '20200101-000000'\n  No run has deleted anything yet." in done.err
+
+
 @pytest.mark.parametrize("how", [["-qy"], ["--json", "-y"], ["--older-than", "30d", "--all", "-q", "--yes"]])
 def test_what_is_to_be_run_by_hand_is_for_one_account_and_somebody_who_watches(
     servers: dict[str, Scripted], mailmove: Program, how: list[str]
