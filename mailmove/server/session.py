@@ -84,7 +84,7 @@ class Session:
                 self.failed(error)
 
     def failed(self, error: Unreachable) -> None:
-        """Account for a failure: give up the connection if it was that, wait before the next attempt, or give up.
+        """Account for a failure: drop the connection if it was that, then wait before the next attempt, or give up.
 
         :raises Unreachable: the error, once attempts are used up.
         """

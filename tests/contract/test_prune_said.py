@@ -76,6 +76,38 @@ def test_the_plan_tells_all_of_it_before_it_asks(server: Scripted, mailmove: Pro
     assert not any(b"BODY" in command.raw for command in server.commands[asked:])
 
 
+def test_json_gives_the_whole_plan(server: Scripted, mailmove: Program, archive: Path) -> None:
+    server.store["INBOX"].mails[0].arrival = b"NIL"
+    server.store.add("Shared/Team", message(50), arrival=OLD)
+    server.script('NAMESPACE\n    * NAMESPACE (("" "/")) NIL (("Shared/" "/"))\n    {tag} OK done')
+    (told,) = mailmove("prune", *CUT, "-n", "--json").json["accounts"]
+    whole = {key: told[key] for key in ("messages", "octets", "dry_run", "agreed", "run", "deleted", "left_out")}
+    octets = [len(message(number)) for number in range(10)]
+    assert whole == {
+        "messages": 6,
+        "octets": sum(octets[1:4] + octets[7:]),
+        "dry_run": True,
+        "agreed": False,
+        "run": None,
+        "deleted": 0,
+        "left_out": [{"name": "Shared/Team", "why": "shared: name it with --folder to include it"}],
+    }
+    inbox, sent = told["folders"]
+    assert (inbox["name"], inbox["before"], inbox["messages"]) == ("INBOX", "2024-01-01T00:00:00Z", 7)
+    assert inbox["delete"] == {
+        "messages": 3,
+        "octets": sum(octets[1:4]),
+        "uids": "2:4",
+        "oldest": "2023-05-05T12:00:00Z",
+        "newest": "2023-05-07T12:00:00Z",
+        "unarchived": "2:4",
+        "sent_later": 0,
+    }
+    assert {why: tally["messages"] for why, tally in inbox["keep"].items()} == {"flagged": 2, "newer": 1, "undated": 1}
+    assert inbox["odd_dates"] == [{"uid": 1, "why": "without a usable date"}]
+    assert (sent["delete"]["uids"], sent["keep"]) == ("1:3", {})
+
+
 def test_the_number_may_be_typed_as_it_is_shown() -> None:
     plan = PrunePlan("box", None, NOW, folders=[FolderPlan(Folder(b"INBOX"))])
     plan.folders[0].decisions.go = {uid: Listed(uid, 1, 1, frozenset()) for uid in range(1, 12311)}
