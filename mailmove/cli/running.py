@@ -334,7 +334,7 @@ def _attempt(share: Work, start: Start[R]) -> Outcome[R]:
     except Interrupted:
         return Outcome(share.place, error=Interrupted("interrupted before anything was done"))
     except LoginRefused as error:
-        return Outcome(share.place, error=in_provider_terms(error, share.account))
+        return Outcome(share.place, error=in_provider_terms(error, share.account).bare())
     except MailmoveError as error:
         return Outcome(share.place, error=error.bare())
     except BaseException as error:  # noqa: BLE001 - reported by the main thread
