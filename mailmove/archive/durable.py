@@ -71,8 +71,14 @@ def open_below(root: int, path: str) -> int:
 
 
 def make_below(root: int, path: str) -> int:
-    """Make the directories of ``path`` that are missing, private and durable, and open the last one."""
-    return _walk(root, path, _made)
+    """Make the directories of ``path`` that are missing, private and durable, and open the last one.
+
+    A killed run may have made those that are there without syncing their names: all names on the way are synced.
+    """
+    try:
+        return open_below(root, path)
+    except FileNotFoundError:
+        return _walk(root, path, _made)
 
 
 def _walk(root: int, path: str, step: Callable[[str, int], int]) -> int:
@@ -91,9 +97,10 @@ def _made(name: str, parent: int) -> int:
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
-        return open_dir(name, parent)
-    fd = open_dir(name, parent)
-    os.fchmod(fd, 0o700)  # whatever the umask took away
+        fd = open_dir(name, parent)
+    else:
+        fd = open_dir(name, parent)
+        os.fchmod(fd, 0o700)  # whatever the umask took away
     flush(parent)
     return fd
 

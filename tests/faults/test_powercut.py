@@ -135,6 +135,19 @@ def test_what_is_adopted_is_on_the_disk(server: Scripted, mailmove: Program) -> 
 
 
 @pytest.mark.fault(3)
+def test_a_directory_that_a_killed_run_made_is_made_durable_too(server: Scripted, mailmove: Program) -> None:
+    """It was killed before it could sync the name: what is synced inside is lost with it."""
+    archive = mailmove.home / "disk/box"
+    mailmove.account(server, archive=str(archive))
+    archive.parent.mkdir()
+    assert mailmove("export", "--folder", "INBOX").code == 0
+    (archive / "A/B").mkdir(parents=True)
+    recording = record(mailmove, archive.parent, "export", piecemeal=True, loose="A")
+    assert len(safe(replay(recording, recording.moments, lambda: 0.0))) == 7
+    assert prove(recording, 40 if LONG else 3) > 50
+
+
+@pytest.mark.fault(3)
 def test_after_a_power_cut_the_next_run_completes_the_archive(server: Scripted, mailmove: Program) -> None:
     archive = mailmove.home / "disk/box"
     mailmove.account(server, archive=str(archive))
