@@ -65,6 +65,22 @@ def open_dir(path: str, parent: int | None = None) -> int:
     return os.open(path, _DIR_FLAGS, dir_fd=parent)
 
 
+def make_path(path: str) -> None:
+    """Make a directory, and those above it that are missing, private; its name is durable, also if it was there."""
+    above = os.path.dirname(path)
+    if not os.path.isdir(above):
+        make_path(above)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    fd = open_dir(above)
+    try:
+        flush(fd)
+    finally:
+        os.close(fd)
+
+
 def open_below(root: int, path: str) -> int:
     """Open a directory below ``root``, no part of the way being a symbolic link."""
     return _walk(root, path, open_dir)

@@ -423,30 +423,21 @@ def _begun(path: str) -> bool:
 def create(path: str, login: str) -> None:
     """Make an empty archive; a crash leaves one that is whole, or none."""
     with durable.explained(f"making {visible(path)}"):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
+        durable.make_path(path)
         root = durable.open_dir(path)
         try:
             _check_owner(root, path)
             os.fchmod(root, 0o700)
             meta = durable.make_below(root, META)
             try:
+                durable.flush(root)  # a killed run may have made it
                 identity = str(uuid.uuid4())
                 journal.Journal.create(meta, [manifest.beginning(identity)])
                 manifest.save(manifest.Manifest(identity, login, _probe_separator(meta)), meta)
             finally:
                 os.close(meta)
-            durable.flush(root)
         finally:
             os.close(root)
-        above = durable.open_dir(os.path.dirname(path))
-        try:
-            durable.flush(above)
-        finally:
-            os.close(above)
 
 
 def _probe_separator(directory: int) -> str:

@@ -148,6 +148,21 @@ def test_a_directory_that_a_killed_run_made_is_made_durable_too(server: Scripted
 
 
 @pytest.mark.fault(3)
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_new_archive_lasts_before_it_counts_as_one(server: Scripted, mailmove: Program, begun: bool) -> None:
+    """Also the directories that lead to it, and what a killed run made of it without syncing."""
+    mailmove.account(server, archive=str(mailmove.home / "disk/Mail/mailmove/box"))
+    at, counted = "Mail/mailmove/box/.mailmove", 0
+    (mailmove.home / "disk" / (at if begun else "")).mkdir(parents=True)
+    recording = record(mailmove, mailmove.home / "disk", "export", piecemeal=True, loose="box")
+    for moment in range(recording.moments + 1):
+        if f"{at}/archive.toml" in replay(recording, moment, lambda: 1.0):
+            assert f"{at}/journal.jsonl" in replay(recording, moment, lambda: 0.0), f"moment {moment}"
+            counted += 1
+    assert counted > 100
+
+
+@pytest.mark.fault(3)
 def test_after_a_power_cut_the_next_run_completes_the_archive(server: Scripted, mailmove: Program) -> None:
     archive = mailmove.home / "disk/box"
     mailmove.account(server, archive=str(archive))
