@@ -14,11 +14,12 @@ import pytest
 
 from tests.kit import Mailbox, Program, message
 from tests.servers.dovecot import Dovecot
-from tests.servers.model import CAPABILITIES, Refused, State, Store, Value
+from tests.servers.model import CAPABILITIES, Command, Refused, State, Store, Value
 from tests.servers.proxy import Fault, Proxy, sample
-from tests.servers.scripted import Scripted
+from tests.servers.scripted import Conversation, Scripted
 
 Serve = Callable[..., Scripted]
+LINE = b'* 1 FETCH (UID %d FLAGS () INTERNALDATE "04-May-2021 03:02:01 +0000" RFC822.SIZE %d BODY[] {%d}\r\n%b)\r\n'
 MESSAGES = [message(number, subject=f"subject {number}") for number in range(12)]
 
 
@@ -210,6 +211,22 @@ def test_only_the_same_octets_are_the_same_message(scripted: Serve, mailmove: Pr
     account.store.add("INBOX", other, MESSAGES[1])
     assert account.restore()["folders"][0]["restored"] == 11
     assert account.held() == Counter([*MESSAGES, other])
+
+
+@pytest.mark.fault(31)
+def test_a_message_that_was_not_asked_for_is_not_taken_for_one_that_is_there(
+    scripted: Serve, mailmove: Program
+) -> None:
+    account = Gone(scripted, mailmove)
+    account.store.add("INBOX", MESSAGES[1])
+
+    def more(talk: Conversation, command: Command) -> None:
+        told = LINE % (99, len(MESSAGES[5]), len(MESSAGES[5]), MESSAGES[5])
+        talk.answer(command, lambda answer: told + answer)
+
+    account.server.on("UID FETCH", more, r"BODY\.PEEK\[\]")
+    assert account.restore()["folders"][0]["restored"] == 11
+    assert account.held() == Counter(MESSAGES)
 
 
 @pytest.mark.fault(16)

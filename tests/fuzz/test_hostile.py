@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailmove.errors import Disconnected, MailmoveError
+from mailmove.errors import ArchiveError, Disconnected, MailmoveError
 from mailmove.model import Folder
 from mailmove.server import append, folders, quota, refusal, scan
 from mailmove.server.bodies import bodies
@@ -151,6 +151,22 @@ def test_a_connection_that_stopped_making_sense_is_not_used_again(ask: str, said
             ASKING[ask](wire)
         with pytest.raises(Disconnected, match="the connection is closed"):
             ASKING[ask](wire)
+
+
+def _altered() -> Iterator[bytes]:
+    yield b"x"
+    raise ArchiveError("altered while it was read")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "why"), [(_altered(), "altered"), ([b"x"], "the octets"), ([b"x", b"yz"], "the octets")]
+)
+def test_a_message_that_is_not_sent_whole_takes_the_connection_with_it(pieces: Iterable[bytes], why: str) -> None:
+    """The server waits for the rest of the literal: the next command would be part of the message."""
+    with wired(b"M1 OK done\r\n", capabilities="LITERAL+") as wire:
+        with pytest.raises(MailmoveError, match=why):
+            append.Appending(wire, INBOX, 1, [append.Outgoing(2, [], None, pieces)])
+        assert not wire.usable
 
 
 def test_a_pause_longer_than_any_is_the_next_runs() -> None:

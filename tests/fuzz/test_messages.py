@@ -170,6 +170,13 @@ def test_whoever_leaves_a_fetch_in_the_middle_leaves_the_connection() -> None:
         assert not wire.usable
 
 
+def test_header_fields_are_those_that_were_asked_for_each_once() -> None:
+    line = b"* 1 FETCH (UID %d BODY[HEADER.FIELDS (DATE)]<0> {%d}\r\n%b)\r\n"
+    said = b"".join(line % (uid, len(block), block) for uid, block in ((1, b"a"), (2, b"b"), (1, b"c"), (3, b"d")))
+    with wired(said + DONE) as wire:
+        assert list(scan.fields(wire, [1, 3], b"DATE")) == [(1, b"a"), (3, b"d")]
+
+
 def test_a_message_that_is_listed_twice_is_one() -> None:
     line = b'* 1 FETCH (UID 5 RFC822.SIZE %d FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000")\r\n'
     with wired(line % 1 + line % 1 + line % 2 + DONE) as wire:
