@@ -39,14 +39,14 @@ def look(wire: Wire) -> list[Seen]:
     if wire.can("NAMESPACE"):
         commands.append((b"NAMESPACE",))
     answers: list[Segments] = []
+    refused = False
     for answer in wire.batch(commands):
-        if not isinstance(answer, CommandRefused):
-            if _TELLING.match(answer[0]):
-                answers.append(answer)
-        elif answer.command == "LIST":
-            if not returns:
-                raise answer
-            answers += wire.command(b"LIST", b'"" "*"')  # it promised more than it can do
+        if isinstance(answer, CommandRefused):
+            refused = refused or answer.command == "LIST"
+        elif _TELLING.match(answer[0]):
+            answers.append(answer)
+    if refused:  # perhaps the server promised more than it can do
+        answers += wire.command(b"LIST", b'"" "*"')
     _gather(answers, folders, statuses)
     if not folders:  # there is always an INBOX
         raise CommandRefused("LIST", "OK", "", "it named no folder")

@@ -204,6 +204,31 @@ def test_two_folders_with_equal_uidvalidity_and_uids_are_two(scripted: Start, ma
     assert (held["A"], held["B"]) == (hashes(message(1)), hashes(message(2)))
 
 
+def test_folders_are_listed_where_the_server_promises_more_than_it_can_do(scripted: Start, mailmove: Program) -> None:
+    server = scripted("LIST /RETURN/\n    {tag} BAD what is RETURN?")
+    server.store.capabilities.append("LIST-STATUS")
+    server.store.add("A/B", message(1))
+    archive = mailmove.account(server)
+    done = mailmove("export")
+    assert done.code == 0, (done.out, done.err)
+    assert archived(archive)["A/B"] == hashes(message(1))
+    assert server.count("LIST") == 2 * server.count("LIST", "RETURN")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"), [("OK done", "it named no folder"), ("NO not now", "not now"), ("BAD what?", "what?")]
+)
+@pytest.mark.parametrize("command", [("export",), ("audit",), ("prune", "--older-than", "30d", "--yes")])
+def test_no_list_of_folders_is_not_an_empty_mailbox(
+    scripted: Start, mailmove: Program, command: tuple[str, ...], answer: str, why: str
+) -> None:
+    server = scripted(f"LIST\n    {{tag}} {answer}")
+    mailmove.account(server)
+    done = mailmove(*command)
+    assert done.code not in (0, 1), (done.out, done.err)
+    assert "LIST" in done.err and why in done.err
+
+
 @pytest.mark.fault(38)
 def test_what_cannot_be_opened_is_said_and_the_rest_is_exported(scripted: Start, mailmove: Program) -> None:
     store = Store()
