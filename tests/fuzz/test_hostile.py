@@ -175,6 +175,12 @@ def test_a_pause_longer_than_any_is_the_next_runs() -> None:
     assert "pause" in asked.what
 
 
+def test_a_literal_longer_than_any_number_is_no_literal() -> None:
+    said = b'* LIST () "/" {%b}\r\nM1 OK done\r\n' % (b"9" * 30)
+    with wired(said) as wire, pytest.raises(Disconnected, match="not IMAP"):
+        folders.look(wire)
+
+
 @pytest.mark.parametrize("told", [b"1:2:3", b"9" * 5000, b"1:" + b"9" * 5000, b":", b"3:", b"1,,2", b"2:1", b"1"])
 def test_uids_that_make_no_sense_are_unknown(told: bytes) -> None:
     """RFC 4315 3: as many UIDs as messages, or we do not know which."""
