@@ -46,10 +46,17 @@ def scan(start: bytes | memoryview, end: int | None = None) -> Headers:
         end = end_of_block(start)
     if end < 0:
         end = len(start)
+    fields = _NEXT.findall(start, 0, end)
+    if first := _FIRST.match(start, 0, end):
+        fields.insert(0, first.groups())
     found: dict[bytes, bytes] = {}
-    first = _FIRST.match(start, 0, end)
-    for name, value in ([first.groups()] if first else []) + _NEXT.findall(start, 0, end):
-        if b"\n" in value:  # folded (RFC 5322 2.2.3)
-            value = b" ".join(line.strip() for line in value.split(b"\n"))
-        found.setdefault(name.lower(), value)
-    return Headers._make([value and value[:MAX_FIELD].rstrip() for value in map(found.get, _NAMES)])
+    for name, value in fields:
+        key = name.lower()
+        if key not in found:
+            found[key] = value.rstrip() if b"\n" not in value else _unfolded(value)
+    return Headers(*[value and value[:MAX_FIELD] for value in map(found.get, _NAMES)])
+
+
+def _unfolded(value: bytes) -> bytes:
+    """A field's value on one line (RFC 5322 2.2.3)."""
+    return b" ".join([line.strip() for line in value.split(b"\n")]).rstrip()
