@@ -173,6 +173,13 @@ def test_a_file_that_changes_while_it_is_read_never_comes_out_whole(archive: Arc
             next(arriving)
 
 
+def test_a_long_file_is_read_to_its_end(archive: Archive) -> None:
+    where = folder(archive, "INBOX")
+    put(archive, where, 1, b"Subject: x\r\n\r\n" + b"0123456789\r\n" * 200_000)
+    stored = archive.index.stored(where.wire, where.uidvalidity)
+    assert [verdict.problem for verdict in proof.prove_all(archive, where, stored)] == [""]
+
+
 def test_only_names_of_one_file_are_read_once(archive: Archive) -> None:
     """Twins that are two files: what one of them holds proves nothing of the other."""
     where = folder(archive, "INBOX")

@@ -102,6 +102,24 @@ def test_a_server_that_stops_answering_is_left_and_come_back_to(
     assert len(server.received) == 2, "one connection was lost, one more made"
 
 
+@pytest.mark.fault(10)
+def test_a_line_that_breaks_after_each_message_is_worth_its_retries(scripted: Start, mailmove: Program) -> None:
+    """Patience is for attempts that achieve nothing."""
+    server = scripted()
+    inbox = server.store.add("INBOX", *map(message, range(8)))
+
+    def one(talk: Conversation, command: Command) -> None:
+        first, *_ = inbox.chosen(command.args[0])
+        talk.send(server.store.fetched(inbox, first, command.args[1]) + b"\r\n")
+        talk.hangup()
+
+    server.on("UID FETCH", one, "BODY")
+    archive = mailmove.account(server, retry_waits=[0])
+    done = mailmove("export")
+    assert done.code == 0, (done.out, done.err)
+    assert total(archived(archive)) == hashes(*inbox.bodies)
+
+
 def test_a_connection_that_stops_making_sense_is_not_asked_again(scripted: Start, mailmove: Program) -> None:
     """What follows on it would be taken for the answer to another command; patience is for one failure only."""
     server = scripted(r"""

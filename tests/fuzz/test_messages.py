@@ -157,6 +157,20 @@ TWO = b"".join(
 )
 
 
+@pytest.mark.parametrize("tail", [rb" FLAGS (\Seen))", b" MODSEQ (7))", b" X-NOTE {4}\r\n)\r\n*)"])
+def test_what_follows_a_body_is_read_to_its_end(tail: bytes) -> None:
+    """Also where the responses before ended right after their bodies."""
+    odd = TWO[: TWO.index(b")\r\n*")].replace(b"UID 1", b"UID 3") + tail + b"\r\n"
+    with wired(TWO + odd + TWO.replace(b"UID 2", b"UID 4") + DONE) as wire:
+        got = []
+        for body in bodies(wire, [1, 2, 3, 4]):
+            octets = b"".join(map(bytes, body.pieces()))
+            told = body.told()
+            assert told is not None
+            got.append((told.listed.uid, octets))
+    assert got == [(1, b"x"), (2, b"x"), (3, b"x"), (1, b"x"), (4, b"x")]
+
+
 def test_whoever_leaves_a_fetch_in_the_middle_leaves_the_connection() -> None:
     with wired(TWO + DONE) as wire:
         with contextlib.closing(bodies(wire, [1, 2])) as arriving:
