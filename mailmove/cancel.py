@@ -17,7 +17,7 @@ class Cancel:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self.asked = False
+        self.asked = False  # not read off the event: it is asked at every line of input
         """Whether :meth:`set` was called."""
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()

@@ -110,14 +110,19 @@ def _walk(root: int, path: str, step: Callable[[str, int], int]) -> int:
 
 
 def _made(name: str, parent: int) -> int:
+    new = True
     try:
         os.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
-        fd = open_dir(name, parent)
-    else:
-        fd = open_dir(name, parent)
-        os.fchmod(fd, 0o700)  # whatever the umask took away
-    flush(parent)
+        new = False
+    fd = open_dir(name, parent)
+    try:
+        if new:
+            os.fchmod(fd, 0o700)  # whatever the umask took away
+        flush(parent)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 

@@ -21,6 +21,9 @@ from mailmove.safe import few, visible
 if TYPE_CHECKING:
     from mailmove.plan.policy import Policy
 
+_SWITCHES = re.compile(r"-[nqvy]+")
+_UNWATCHED = str.maketrans("", "", "qy")
+
 Age = Annotated[
     str | None, typer.Option("--older-than", metavar="AGE", help="30d, 6w, 3mo, 2y, or a date such as 2024-12-31.")
 ]
@@ -182,7 +185,3 @@ def _by_hand(options: Sequence[str], account: str) -> str:
         if word not in ("-", "--quiet", "--yes", "--json") and not (account and word == "--all"):
             words.append(word)
     return shlex.join(words)
-
-
-_SWITCHES = re.compile(r"-[nqvy]+")
-_UNWATCHED = str.maketrans("", "", "qy")

@@ -15,7 +15,7 @@ from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Exit, Interrupted
 from mailmove.jobs.fetching import FolderChanged, Opened
-from mailmove.jobs.progress import TELL_EVERY, Advance, Expect, Progress
+from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.model import Folder
 from mailmove.plan.folders import choose
 from mailmove.plan.presence import presence
@@ -169,7 +169,6 @@ class _Files:
             self._cancel.check()
             self._result.checked += len(present)
             return
-        messages = octets = 0
         for verdict in prove_all(self._archive, folder, present, self._read):
             self._cancel.check()
             if verdict.name is None:  # renamed just while the directory was listed
@@ -178,11 +177,7 @@ class _Files:
             if verdict.problem:
                 self._problem(verdict.stored, verdict.problem)
             self._result.checked += 1
-            messages, octets = messages + 1, octets + verdict.stored.base.octets
-            if octets >= TELL_EVERY:
-                yield Advance(folder.shown, messages, octets)
-                messages = octets = 0
-        yield Advance(folder.shown, messages, octets)
+            yield Advance(folder.shown, 1, verdict.stored.base.octets)
 
     def _look_elsewhere(self) -> None:
         found = strays.find_moved(self._archive, self._absent)

@@ -283,19 +283,19 @@ class Planner:
 
     def _secure(self, folders: Iterable[FolderPlan], only: Collection[int] | None = None) -> Work:
         """See to it that what goes is in the archive, and prove that it is; what is not stays."""
-        folders = [folder for folder in folders if folder.decisions.go]
-        lacking = [f for f in folders if not f.lacking.isdisjoint(f.decisions.go.keys() if only is None else only)]
+        chosen = [(f, set(f.decisions.go if only is None else only)) for f in folders if f.decisions.go]
+        lacking = [folder for folder, uids in chosen if folder.lacking & uids]
         if self.options.without_archive or self.options.dry_run:
-            for folder in lacking:
-                folder.unarchived |= folder.lacking.intersection(folder.decisions.go.keys() if only is None else only)
+            for folder, uids in chosen:
+                folder.unarchived |= folder.lacking & uids
         elif lacking:
             yield from self._export([folder.folder for folder in lacking])
-            for folder in folders:
+            for folder in lacking:
                 folder.lacking = _lacking(folder, self._known(folder))
         read: dict[Inode, Digest] = {}
-        for folder in folders:
+        for folder, uids in chosen:
             if not self.options.without_archive:
-                yield from self._prove(folder, folder.decisions.go.keys() if only is None else only, read)
+                yield from self._prove(folder, uids, read)
             self._count_sent_later(folder)
 
     def _export(self, folders: list[Folder]) -> Work:
@@ -309,9 +309,9 @@ class Planner:
                 raise result.stopped
             self.plan.exported += result.total("fetched") + result.total("linked")
 
-    def _prove(self, folder: FolderPlan, uids: Collection[int], read: dict[Inode, Digest]) -> Work:
+    def _prove(self, folder: FolderPlan, uids: set[int], read: dict[Inode, Digest]) -> Work:
         """Re-hash the archive's file of every message that is to go."""
-        archive, candidates = self.archive, set(uids) - folder.unarchived
+        archive, candidates = self.archive, uids - folder.unarchived
         if archive is None or not candidates:
             return
         where = archive.manifest.find(folder.folder.wire, folder.uidvalidity)

@@ -80,14 +80,22 @@ def server(scripted: Start) -> Scripted:
     return server
 
 
-@pytest.mark.fault(3)
-@pytest.mark.loss(17)
-@pytest.mark.parametrize("piecemeal", [False, True])
-def test_what_the_journal_says_is_on_the_disk(server: Scripted, mailmove: Program, piecemeal: bool) -> None:
-    """Also where the file system is not one that is known to honour syncfs."""
+@pytest.fixture
+def archive(server: Scripted, mailmove: Program) -> Path:
+    """Where the account's archive will be, alone in a directory that is recorded."""
     archive = mailmove.home / "disk/box"
     mailmove.account(server, archive=str(archive))
     archive.parent.mkdir()
+    return archive
+
+
+@pytest.mark.fault(3)
+@pytest.mark.loss(17)
+@pytest.mark.parametrize("piecemeal", [False, True])
+def test_what_the_journal_says_is_on_the_disk(
+    server: Scripted, mailmove: Program, archive: Path, piecemeal: bool
+) -> None:
+    """Also where the file system is not one that is known to honour syncfs."""
     recording = record(mailmove, archive.parent, "export", piecemeal=piecemeal)
     assert len(safe(replay(recording, recording.moments, lambda: 0.0))) == 7, "at the end all of it is durable"
     assert prove(recording, 40 if LONG else 3) > 100
@@ -95,22 +103,15 @@ def test_what_the_journal_says_is_on_the_disk(server: Scripted, mailmove: Progra
 
 @pytest.mark.fault(3)
 @pytest.mark.loss(17, 36)
-def test_what_prune_deletes_is_on_the_disk(server: Scripted, mailmove: Program) -> None:
-    mailmove.account(server, archive=str(mailmove.home / "disk/box"))
-    (mailmove.home / "disk").mkdir()
-    recording = record(
-        mailmove, mailmove.home / "disk", "prune", "--older-than", "30d", "--yes", "--max-delete", "100%"
-    )
+def test_what_prune_deletes_is_on_the_disk(server: Scripted, mailmove: Program, archive: Path) -> None:
+    recording = record(mailmove, archive.parent, "prune", "--older-than", "30d", "--yes", "--max-delete", "100%")
     assert server.store["INBOX"].mails == [] == server.store["A/B"].mails
     assert sum(len(messages) for _, messages in deleted(recording)) == 7
     assert prove(recording, 40 if LONG else 3) > 100
 
 
 @pytest.mark.fault(3)
-def test_a_uidvalidity_that_changed_is_moved_safely(server: Scripted, mailmove: Program) -> None:
-    archive = mailmove.home / "disk/box"
-    mailmove.account(server, archive=str(archive))
-    archive.parent.mkdir()
+def test_a_uidvalidity_that_changed_is_moved_safely(server: Scripted, mailmove: Program, archive: Path) -> None:
     assert mailmove("export").code == 0
     server.store["INBOX"].uidvalidity += 1
     recording = record(mailmove, archive.parent, "export")
@@ -118,11 +119,8 @@ def test_a_uidvalidity_that_changed_is_moved_safely(server: Scripted, mailmove: 
 
 
 @pytest.mark.fault(3)
-def test_what_is_adopted_is_on_the_disk(server: Scripted, mailmove: Program) -> None:
+def test_what_is_adopted_is_on_the_disk(server: Scripted, mailmove: Program, archive: Path) -> None:
     """A run was killed before any sync and any record; its message files can be read, but may not last."""
-    archive = mailmove.home / "disk/box"
-    mailmove.account(server, archive=str(archive))
-    archive.parent.mkdir()
     assert mailmove("export").code == 0
     journal = archive / ".mailmove/journal.jsonl"
     beginning, *_ = journal.read_bytes().splitlines(keepends=True)
@@ -135,11 +133,10 @@ def test_what_is_adopted_is_on_the_disk(server: Scripted, mailmove: Program) -> 
 
 
 @pytest.mark.fault(3)
-def test_a_directory_that_a_killed_run_made_is_made_durable_too(server: Scripted, mailmove: Program) -> None:
+def test_a_directory_that_a_killed_run_made_is_made_durable_too(
+    server: Scripted, mailmove: Program, archive: Path
+) -> None:
     """It was killed before it could sync the name: what is synced inside is lost with it."""
-    archive = mailmove.home / "disk/box"
-    mailmove.account(server, archive=str(archive))
-    archive.parent.mkdir()
     assert mailmove("export", "--folder", "INBOX").code == 0
     (archive / "A/B").mkdir(parents=True)
     recording = record(mailmove, archive.parent, "export", piecemeal=True, loose="A")
@@ -163,10 +160,9 @@ def test_a_new_archive_lasts_before_it_counts_as_one(server: Scripted, mailmove:
 
 
 @pytest.mark.fault(3)
-def test_after_a_power_cut_the_next_run_completes_the_archive(server: Scripted, mailmove: Program) -> None:
-    archive = mailmove.home / "disk/box"
-    mailmove.account(server, archive=str(archive))
-    archive.parent.mkdir()
+def test_after_a_power_cut_the_next_run_completes_the_archive(
+    server: Scripted, mailmove: Program, archive: Path
+) -> None:
     recording = record(mailmove, archive.parent, "export")
     every = list(disks(recording, 1, seed=11))
     for moment, disk in every[:: max(1, len(every) // (200 if LONG else 12))]:
