@@ -95,11 +95,17 @@ class Refused(Exception):
     """The command fails: ``NO text`` or ``BAD text``."""
 
 
+class Unanswered(Exception):
+    """No completion follows what was said so far: the server waits for something."""
+
+
 @dataclasses.dataclass
 class State:
     """What a connection has come to."""
 
     authenticated: bool = False
+    identified: bool = False
+    """Whether the client told what it is, after the login."""
     box: Box | None = None
     writable: bool = False
 
@@ -129,6 +135,8 @@ class Store:
         self.quota: tuple[int, int] | None = None
         self.completion = ""
         """What the tagged OK of the command under way says beside OK."""
+        self.hidden: set[bytes] = set()
+        """Folders that IMAP does not show, though they are there."""
         self._msgids = itertools.count(1_600_000_000_000_000_001)
         self.add("INBOX")
 
@@ -168,7 +176,7 @@ class Store:
     def box(self, name: bytes) -> Box:
         """A folder by its wire name."""
         found = self.folders.get(b"INBOX" if name.upper() == b"INBOX" else name)
-        if found is None or "\\Noselect" in found.attributes:
+        if found is None or found.name in self.hidden or "\\Noselect" in found.attributes:
             raise Refused("NO [NONEXISTENT] there is no such folder")
         return found
 
@@ -177,6 +185,10 @@ class Store:
         gone = {mail.uid for mail in mails}
         box.mails = [mail for mail in box.mails if mail.uid not in gone]
 
+    def size(self, mail: Mail) -> int:
+        """What RFC822.SIZE announces."""
+        return len(mail.body) if mail.size is None else mail.size
+
     # Any state
 
     def do_capability(self, state: State) -> Answer:
@@ -184,7 +196,8 @@ class Store:
 
     def do_noop(self, state: State) -> None: ...
 
-    def do_id(self, state: State, _told: Value) -> Answer:
+    def do_id(self, state: State, told: Value) -> Answer:
+        state.identified = state.authenticated and isinstance(told, list)
         yield b"* ID NIL"
 
     def do_logout(self, state: State) -> Answer:
@@ -215,7 +228,7 @@ class Store:
         items = returns[1] if len(returns) > 1 else []
         wanted = re.compile(re.escape(pattern).replace(rb"\*", b".*").replace(b"%", b"[^/]*") + rb"\Z", re.DOTALL)
         for box in self.folders.values():
-            if not wanted.match(box.name):
+            if box.name in self.hidden or not wanted.match(box.name):
                 continue
             yield b"* LIST (%s) %s %s" % (box.attributes.encode(), box.delimiter.encode(), quoted(box.name))
             if b"STATUS" in items and "\\Noselect" not in box.attributes:
@@ -228,7 +241,7 @@ class Store:
             b"UIDNEXT": box.uidnext,
             b"UIDVALIDITY": box.uidvalidity,
             b"UNSEEN": sum("\\Seen" not in mail.flags for mail in box.mails),
-            b"SIZE": sum(_size(mail) for mail in box.mails),
+            b"SIZE": sum(self.size(mail) for mail in box.mails),
         }
         pairs = b" ".join(b"%s %d" % (item, told[item]) for item in items if item in told)
         yield b"* STATUS %s (%s)" % (quoted(box.name), pairs)
@@ -256,10 +269,11 @@ class Store:
             self.drop(state.selected, [mail for mail in state.selected.mails if "\\Deleted" in mail.flags])
         state.box = None
 
-    def do_create(self, state: State, name: bytes, *_use: Value) -> None:
+    def do_create(self, state: State, name: bytes, *_use: Value) -> Answer | None:
         if name in self.folders:
             raise Refused("NO [ALREADYEXISTS] it is there")
         self.add(name)
+        return None
 
     def do_append(self, state: State, name: bytes, *args: Value) -> None:
         *options, body = args
@@ -319,7 +333,7 @@ class Store:
                 else mail.arrival.strftime('"%d-%b-%Y %H:%M:%S %z"').encode()
             )
         if item == b"RFC822.SIZE":
-            return b"RFC822.SIZE %d" % _size(mail)
+            return b"RFC822.SIZE %d" % self.size(mail)
         if item == b"EMAILID":
             return b"EMAILID (M%d)" % mail.msgid
         if item in (b"X-GM-MSGID", b"X-GM-THRID"):
@@ -510,7 +524,3 @@ def criterion(box: Box, words: list[Value]) -> Callable[[Mail], bool]:
     if key == "ALL":
         return lambda mail: True
     raise Refused(f"BAD unknown search key {key}")
-
-
-def _size(mail: Mail) -> int:
-    return len(mail.body) if mail.size is None else mail.size

@@ -34,6 +34,8 @@ with ``!`` is a directive:
 ``!starttls``            go on with TLS
 =======================  ================================================================================
 
+Mailboxes of real servers that behave oddly, by name, are in :mod:`tests.servers.personalities`.
+
 What a script cannot say, a function can: ``server.on("UID FETCH", function)``; it is called with the
 :class:`Conversation` and the :class:`~tests.servers.model.Command`, and may change ``server.store`` on the way.
 """
@@ -52,7 +54,7 @@ from pathlib import Path
 
 import trustme
 
-from tests.servers.model import Command, Refused, State, Store, Value
+from tests.servers.model import Command, Refused, State, Store, Unanswered, Value
 
 Act = Callable[["Conversation", Command], object]
 
@@ -261,7 +263,7 @@ class Conversation:
         self, command: Command, edit: Callable[[bytes], bytes] = lambda text: text, *, tagged: bool = True
     ) -> None:
         """Answer as the store does, after ``edit`` of it all."""
-        store, lines = self.server.store, []
+        store, lines, status = self.server.store, [], ""
         try:
             if command.name == "GREETING":
                 lines = [b"* OK [CAPABILITY %s] ready" % " ".join(store.capabilities).encode()]
@@ -277,6 +279,8 @@ class Conversation:
             status = f"OK {store.completion}"
         except Refused as refused:
             status = str(refused)
+        except Unanswered:
+            tagged = False
         if tagged:
             lines.append(f"{command.tag} {status}".encode())
         self.send(edit(b"".join(line + b"\r\n" for line in lines)))
