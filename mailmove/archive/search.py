@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mailmove import fields
 from mailmove.archive.index import body_key, explained
+from mailmove.mail import fields
 from mailmove.model import Copy, Found
 
 _TABLE = """CREATE TABLE IF NOT EXISTS search (

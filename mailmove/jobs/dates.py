@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mailmove import fields
 from mailmove.archive.index import Index
+from mailmove.mail import fields
 from mailmove.plan.retention import Dates
 from mailmove.units import parse_timestamp
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 
-from mailmove import mime
 from mailmove.archive import reading
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.search import Query, Search, folded
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit
 from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.mail import mime
 from mailmove.model import Folder, Found
 from mailmove.plan.folders import choose
 

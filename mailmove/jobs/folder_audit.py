@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
-from mailmove import fields
 from mailmove.archive.header_cache import HeaderCache
 from mailmove.archive.headers import Headers
 from mailmove.archive.headers import scan as scan_headers
@@ -17,6 +16,7 @@ from mailmove.errors import Disconnected, Throttled
 from mailmove.jobs.dates import known_dates
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.progress import Advance, Progress
+from mailmove.mail import fields
 from mailmove.model import Folder, Listed, Seen
 from mailmove.plan import sync
 from mailmove.plan.retention import NO_DATES, Dates

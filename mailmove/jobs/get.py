@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mailmove import mime
 from mailmove.archive import durable, layout, proof, reading
 from mailmove.archive.search import Search
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, UsageError
 from mailmove.jobs.find import beginning
+from mailmove.mail import mime
 from mailmove.model import Found
 from mailmove.safe import visible
 from mailmove.units import short_id

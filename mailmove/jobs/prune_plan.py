@@ -10,7 +10,6 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mailmove import fields
 from mailmove.archive import headers
 from mailmove.archive.index import Known
 from mailmove.archive.manifest import FolderDir
@@ -25,6 +24,7 @@ from mailmove.jobs.export import export
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
+from mailmove.mail import fields
 from mailmove.model import Folder, Listed, Seen
 from mailmove.plan import brakes, gauge
 from mailmove.plan.folders import choose

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from mailmove import fields
 from mailmove.archive.headers import Headers
 from mailmove.archive.index import Known
 from mailmove.errors import CommandRefused
@@ -15,6 +14,7 @@ from mailmove.jobs.audit_result import Band, BigMessage, FolderFigures, TopGroup
 from mailmove.jobs.fetching import FolderChanged
 from mailmove.jobs.folder_audit import FolderAudit, MakeUsage
 from mailmove.jobs.progress import Expect, Progress
+from mailmove.mail import fields
 from mailmove.model import Folder, Seen
 from mailmove.plan import brakes, forecast
 from mailmove.plan.folders import choose

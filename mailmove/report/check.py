@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mailmove import fields
 from mailmove.jobs.check import CheckResult, Problem, Some
+from mailmove.mail import fields
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mailmove import fields
 from mailmove.jobs.find import FindResult
+from mailmove.mail import fields
 from mailmove.model import Found, folder_text
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table

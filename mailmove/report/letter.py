@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mailmove import fields
 from mailmove.jobs.get import Letter
+from mailmove.mail import fields
 from mailmove.report.again import ALL, Again
 from mailmove.report.find import day, folders
 from mailmove.safe import visible

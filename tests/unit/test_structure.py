@@ -25,13 +25,12 @@ MAY_IMPORT = {
     "utf7": set[str](),
     "units": {"errors"},
     "model": {"safe", "utf7"},
-    "fields": {"safe"},  # header fields decoded for people: index, reports and jobs show the same words
-    "mime": {"fields"},  # a message opened for display
+    "mail": GROUND,  # a message decoded for people: index, reports and jobs show the same words
     "cancel": {"errors"},  # Ctrl-C for whoever waits: jobs, connections, questions
     # the three that jobs bring together
     "plan": GROUND,
     "server": GROUND | {"cancel"},
-    "archive": GROUND | {"fields"},
+    "archive": GROUND | {"mail"},
     # what to do with which account
     "config": GROUND | {"plan"},  # a rule in the configuration is a rule of plan.policy
     "configedit": GROUND | {"config"},
@@ -40,8 +39,8 @@ MAY_IMPORT = {
     "credentials": GROUND | {"config", "vault", "oauth"},
     "discovery": GROUND,
     # the way through
-    "jobs": GROUND | {"plan", "server", "archive", "cancel", "fields", "mime"},
-    "report": GROUND | {"jobs", "plan", "fields"},  # results carry decisions of plan
+    "jobs": GROUND | {"plan", "server", "archive", "cancel", "mail"},
+    "report": GROUND | {"jobs", "plan", "mail"},  # results carry decisions of plan
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND
     | {"jobs", "report", "config", "configedit", "credentials", "vault", "oauth", "discovery", "cancel", "demo"}
@@ -77,7 +76,7 @@ ONLY_IN = {
     "defusedxml": {"discovery"},
     "urllib.request": {"discovery"},
     "pymap": {"demo"},
-    "email": {"fields", "mime", "demo"},
+    "email": {"mail", "demo"},
     "subprocess": {"credentials", "cli", "demo"},
 }
 """Libraries, and the only places that know them."""

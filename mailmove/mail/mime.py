@@ -14,7 +14,7 @@ from email.parser import BytesHeaderParser
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-from mailmove import fields
+from mailmove.mail import fields
 
 _BLANK = re.compile(r"[ \t\r\n\f\xa0]+")
 _MANY_LINES = re.compile(r"\n{3,}")

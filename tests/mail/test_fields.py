@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailmove import fields
+from mailmove.mail import fields
 
 
 @pytest.mark.parametrize(

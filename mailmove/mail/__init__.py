@@ -1,0 +1,1 @@
+"""What is inside one message, for people: header fields, MIME, charsets; not where it came from."""
