@@ -19,7 +19,7 @@ from mailmove.errors import RefusedError, UsageError
 from mailmove.jobs.login_test import LoginTest
 from mailmove.model import Endpoint, Security
 from mailmove.safe import visible
-from mailmove.server.connection import trust
+from mailmove.server.trust import trust
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from mailmove.model import Endpoint, Password, Secret, Security
 from mailmove.safe import visible
 from mailmove.server import refusal
 from mailmove.server.reader import Reader
+from mailmove.server.trust import trust, untrusted
 
 CONNECT_TIMEOUT = 30.0
 _MAX_LOGIN_LITERAL = 1 << 16
@@ -167,7 +168,7 @@ def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
             raise Disconnected(f"{where}: {error.what}", _CHECK_PORT) from None
         if isinstance(error, MailmoveError) or not isinstance(error, Exception):
             raise
-        raise _explain(error, where) from error
+        raise _explain(error, where, endpoint.ca_file) from error
     return Connection(client._imap.sock, client._imap.reader, capabilities, client._imap.shutdown)
 
 
@@ -177,20 +178,6 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext | None:
     :raises RefusedError: when ``ca_file`` cannot be read.
     """
     return None if endpoint.security is Security.NONE else trust(endpoint.ca_file)
-
-
-def trust(ca_file: str | None) -> ssl.SSLContext:
-    """Certificates and host names are always verified; ``ca_file`` adds an authority of the user's own.
-
-    :raises RefusedError: when ``ca_file`` cannot be read.
-    """
-    context = ssl.create_default_context()
-    if ca_file:
-        try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise RefusedError(f"{ca_file}: not a file of certificates ({error})") from error
-    return context
 
 
 def is_loopback(address: str) -> bool:
@@ -258,13 +245,10 @@ def _answer(error: Exception) -> str:
     return octets.decode("utf-8", "replace") if isinstance(octets, bytes) else text
 
 
-def _explain(error: Exception, where: str) -> MailmoveError:
+def _explain(error: Exception, where: str, ca_file: str | None) -> MailmoveError:
     """Everything that can go wrong before a login, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return RefusedError(
-            f"{where}: the certificate is not trusted: {visible(error.verify_message)}",
-            "No password was sent. For a private authority give its certificate with --ca-file.",
-        )
+        return untrusted(where, error, ca_file)
     if isinstance(error, ssl.SSLError):
         return Unreachable(
             f"{where} does not speak TLS as expected: {visible(error.reason or str(error))}",

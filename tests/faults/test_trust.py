@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from mailmove.cancel import Cancel
 from mailmove.errors import RefusedError, UsageError
 from mailmove.model import Endpoint, Password, Security
-from mailmove.server import connection
+from mailmove.server import connection, trust
 from mailmove.server.session import Session
 from mailmove.server.wire import Astring
 from tests.kit import Done, Program, message
@@ -38,6 +47,31 @@ def refused(server: Scripted, mailmove: Program, code: int, **keys: object) -> D
     return done
 
 
+def certify(server: Scripted, ca: str, *, names: str, begins: datetime | None = None, itself: bool = False) -> None:
+    """Certify a server by an authority without key identifiers, or by itself; ``ca`` is written anew."""
+    begins = begins or datetime(2020, 1, 1, tzinfo=UTC)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    issuer, subject = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("authority", names))
+
+    def issued(name: x509.Name, key: ec.EllipticCurvePrivateKey, by: x509.Name, *, is_ca: bool) -> x509.Certificate:
+        builder = x509.CertificateBuilder(by, name, key.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC) if is_ca else begins)
+        builder = builder.not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        builder = builder.add_extension(x509.BasicConstraints(is_ca, None), critical=True)
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(names)]), critical=False)
+        return builder.sign(key if itself else keys[0], hashes.SHA256())
+
+    authority = issued(issuer, keys[0], issuer, is_ca=True)
+    own = issued(subject, keys[1], subject if itself else issuer, is_ca=False)
+    pem = serialization.Encoding.PEM
+    Path(ca).write_bytes((own if itself else authority).public_bytes(pem))
+    private = keys[1].private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    chain = Path(ca).with_name("own.pem")
+    chain.write_bytes(own.public_bytes(pem) + private)
+    server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.context.load_cert_chain(chain)
+
+
 def test_what_can_be_trusted_works(scripted: Start, mailmove: Program) -> None:
     """The counterpart of all the others."""
     for how in ("implicit", "starttls"):
@@ -54,6 +88,26 @@ def test_an_unknown_authority(scripted: Start, mailmove: Program, how: str) -> N
     done = refused(scripted(tls=how), mailmove, 8, tls=how)
     assert "the certificate is not trusted: unable to get local issuer certificate" in done.err
     assert "No password was sent." in done.err
+    assert "give its certificate with --ca-file" in done.err
+
+
+def test_another_authority_than_the_one_that_was_given(scripted: Start, mailmove: Program) -> None:
+    server = scripted(tls="implicit")
+    (mailmove.home / "ca.pem").write_bytes(Path(server.ca).read_bytes())
+    server.certify()
+    done = refused(server, mailmove, 8, tls="implicit", ca_file=str(mailmove.home / "ca.pem"))
+    assert "ca.pem does not hold the authority that signed it." in done.err
+
+
+def test_a_server_that_signs_for_itself(scripted: Start, mailmove: Program) -> None:
+    server = scripted(tls="implicit")
+    certify(server, server.ca, names="localhost", itself=True)
+    done = refused(server, mailmove, 8, tls="implicit")
+    assert "self-signed certificate" in done.err
+    assert "give its certificate with --ca-file" in done.err
+    mailmove.configure("")
+    mailmove.account(server, tls="implicit", ca_file=server.ca)
+    assert mailmove("export").code == 0, "what was advised works"
 
 
 @pytest.mark.parametrize("how", ["implicit", "starttls"])
@@ -62,6 +116,8 @@ def test_a_certificate_for_another_host(scripted: Start, mailmove: Program, how:
     server.certify("mail.example.org")
     done = refused(server, mailmove, 8, tls=how, ca_file=server.ca)
     assert "Hostname mismatch" in done.err
+    assert "It is another name's: check the host name" in done.err
+    assert "ca-file" not in done.err
 
 
 @pytest.mark.parametrize("how", ["implicit", "starttls"])
@@ -70,6 +126,71 @@ def test_an_expired_certificate(scripted: Start, mailmove: Program, how: str) ->
     server.certify(expires=datetime(2020, 1, 1, tzinfo=UTC))
     done = refused(server, mailmove, 8, tls=how, ca_file=server.ca)
     assert "certificate has expired" in done.err
+    assert "Only who runs the server can renew it." in done.err
+    assert "ca-file" not in done.err
+
+
+def test_a_certificate_of_tomorrow(scripted: Start, mailmove: Program) -> None:
+    server = scripted(tls="implicit")
+    certify(server, server.ca, names="localhost", begins=datetime.now(UTC) + timedelta(days=1))
+    done = refused(server, mailmove, 8, tls="implicit", ca_file=server.ca)
+    assert "certificate is not yet valid" in done.err
+    assert "Is this machine's clock behind?" in done.err
+    assert "ca-file" not in done.err
+
+
+def test_a_private_authority_that_newer_versions_of_python_refuse(
+    scripted: Start,
+) -> None:
+    server = scripted(tls="implicit")
+    certify(server, server.ca, names="localhost")
+    strict = trust.trust(server.ca)
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT  # what Python does by itself from 3.13 on
+    endpoint = Endpoint("localhost", server.port, "user", Security.TLS, ca_file=server.ca)
+    with pytest.raises(RefusedError) as told:
+        _ = Session(endpoint, Password(PASSWORD), Cancel()).wire
+    assert "Missing Authority Key Identifier" in told.value.what
+    assert "which Python checks from 3.13 on: who runs it has to make its certificates anew" in told.value.next_step
+    assert not server.commands
+
+
+def test_every_fault_of_a_certificate_has_a_remedy_and_one_kind_alone_is_cured_by_an_authority() -> None:
+    for code in range(1, 100):
+        error = ssl.SSLCertVerificationError()
+        error.verify_code, error.verify_message = code, "odd"
+        remedy = trust.untrusted("localhost:993", error, None).next_step
+        assert remedy.startswith("No password was sent. ")
+        assert len(remedy) > 60, remedy
+        assert ("--ca-file" in remedy) == (code in (2, 18, 19, 20, 21)), remedy
+
+
+def test_the_authorities_of_the_system_are_read_once_and_a_new_ca_file_is_read_anew(
+    scripted: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "_contexts", {})
+    read: list[ssl.SSLContext] = []
+    made = ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        read.append(made())
+        return read[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    server = scripted(tls="implicit")
+    together = threading.Barrier(8)
+
+    def connect() -> ssl.SSLContext:
+        together.wait()
+        return trust.trust(server.ca)
+
+    with ThreadPoolExecutor(8) as pool:
+        contexts = {future.result() for future in [pool.submit(connect) for _ in range(8)]}
+    assert len(contexts) == len(read) == 1
+    assert trust.trust(None) not in contexts
+    assert len(read) == 2
+    server.certify()
+    os.utime(server.ca, (1, 1))
+    assert trust.trust(server.ca) not in contexts
 
 
 def test_a_ca_file_that_is_none(scripted: Start, mailmove: Program) -> None:
