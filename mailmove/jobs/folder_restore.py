@@ -411,9 +411,8 @@ def _flags(entry: Entry, permanent: frozenset[str] | None) -> frozenset[str]:
 
 def _internaldate(entry: Entry) -> bytes | None:
     """As the server once sent it, where that is a date; else from the arrival; None: the server is to use its clock."""
-    raw = (entry.internaldate or "").encode("ascii", "replace")
-    if internaldate.to_seconds(raw) is not None:
-        return raw
+    if sent := internaldate.proper((entry.internaldate or "").encode("ascii", "replace")):
+        return sent
     return internaldate.from_seconds(entry.arrival) if entry.arrival else None
 
 

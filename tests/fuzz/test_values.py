@@ -41,6 +41,57 @@ def test_a_moment_that_no_calendar_holds_in_utc_is_no_date(text: bytes) -> None:
     assert internaldate.to_seconds(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"4-May-2021 03:02:01 +0000",
+        b"4-May-2021 3:02:01 +0000",
+        b" 4-may-2021 03:02:01 GMT",
+        b"04-May-2021 03:02:01 utc",
+        b"04-May-2021 03:02:01Z",
+        b"4-May-2021 05:02:01 +02:00",
+        b"03-May-2021 22:02:01 -05",
+        b"Tue, 4 May 2021 03:02:01 +0000 (UTC)",
+        b"tue 4 may 2021 03:02:01 GMT",
+        b"04-May-2021  03:02:01.999 +0000",
+        b"2021-05-04T03:02:01Z",
+        b"2021-05-04 05:02:01 +0200",
+    ],
+)
+def test_a_date_in_another_notation_that_can_mean_only_one_thing_is_read(text: bytes) -> None:
+    assert internaldate.to_seconds(text) == 1_620_097_321
+    assert internaldate.proper(text) == b"04-May-2021 03:02:01 +0000", "APPEND takes no other"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"4-May-2021 03:02:01",
+        b"4-May-2021 03:02:01 CST",
+        b"4-May-2021 03:02:01 +2",
+        b"4-May-2021 03:02:01 AM +0000",
+        b"4-May-21 03:02:01 +0000",
+        b"4-Mai-2021 03:02:01 +0000",
+        b"4-Maybe-2021 03:02:01 +0000",
+        b"04-05-2021 03:02:01 +0000",
+        b"2021-13-04T03:02:01Z",
+        b"Mon, 4 May 2021 03:02:01 +0000",
+        b"31-Feb-2021 03:02:01 GMT",
+        b"4-May-2021 25:02:01 GMT",
+        b"4-May-2021 03:02:01 +2500",
+        b"4-May-2021",
+        b"1620097321",
+    ],
+)
+def test_a_date_that_could_mean_two_things_is_none(text: bytes) -> None:
+    assert internaldate.to_seconds(text) is None
+    assert internaldate.proper(text) is None
+
+
+def test_what_was_sent_properly_goes_back_as_it_was_sent() -> None:
+    assert internaldate.proper(b" 4-May-2021 05:02:01 +0200") == b" 4-May-2021 05:02:01 +0200"
+
+
 @given(st.binary(max_size=40) | st.binary(min_size=26, max_size=26) | say.dates)
 def test_any_octets_are_a_date_or_none(text: bytes) -> None:
     seconds = internaldate.to_seconds(text)
