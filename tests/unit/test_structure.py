@@ -83,7 +83,7 @@ ONLY_IN = {
 
 PURE = {
     *("__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "heapq", "math", "re"),
-    *("statistics", "typing"),
+    *("binascii", "functools", "statistics", "typing"),
 }
 """All that plan/ needs of Python: no clock, network, disk or log is among it."""
 
