@@ -96,6 +96,10 @@ class Throttled(Unreachable):
         self.wait = wait
 
 
+class Busy(Throttled):
+    """The server says that it is busy, and not for how long; some say so for ever of one message or one folder."""
+
+
 class TooManyConnections(Throttled):
     """The server allows fewer connections at the same time than there are."""
 
@@ -105,7 +109,12 @@ class Exhausted(Unreachable):
 
 
 class Disconnected(Unreachable):
-    """The connection is gone or no longer to be trusted; what was under way may be tried on a new one."""
+    """The connection is gone or no longer to be trusted; what was under way may be tried on a new one.
+
+    ``wait``: the seconds that should pass before.
+    """
+
+    wait = 0.0
 
 
 class ArchiveError(MailmoveError):
@@ -136,10 +145,11 @@ class CommandRefused(MailmoveError):
     """The server answered a command with NO or BAD (RFC 9051 7.1): the connection is still good.
 
     ``command`` is its name, ``code`` the response code in upper case (RFC 5530) or an
-    empty string, ``text`` the server's words.
+    empty string, ``text`` the server's words; ``busy``: they are those of :exc:`Busy`.
     """
 
     exit = Exit.PARTIAL
+    busy = False
 
     def __init__(self, command: str, status: str, code: str, text: str) -> None:
         super().__init__(f"the server refused {command}: {status} {text}")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from mailmove.archive import records
 from mailmove.archive.store import Archive
 from mailmove.archive.writer import Writer
-from mailmove.errors import Interrupted, Unreachable
+from mailmove.errors import CommandRefused, Interrupted, Unreachable
 from mailmove.jobs.folder_export import FolderExport
 from mailmove.jobs.progress import Expect, Progress
 from mailmove.jobs.results import ExportResult, FolderResult
@@ -135,7 +135,11 @@ def _vanished(archive: Archive, views: Collection[bytes], result: ExportResult) 
 
 def _second_look(session: Session, result: ExportResult) -> None:
     """Hold what the server says now against what was exported: what changed meanwhile is said."""
-    now = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
+    try:
+        now = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
+    except CommandRefused as error:
+        result.notes.append(f"no second look: {error.command} refused: {error.status} {error.text}")
+        return
     result.compared = True
     for outcome in result.folders:
         view = now.get(outcome.folder.wire)

@@ -24,6 +24,8 @@ from mailmove.server.wire import Wire
 
 COMMAND_MESSAGES = 5000
 COMMAND_OCTETS = 512 << 20
+ALONE = 8
+"""So many messages in a row may be refused by a server that says it is busy: then another one tells what is true."""
 
 
 @dataclass(slots=True)
@@ -107,10 +109,12 @@ def fetch(
     ``result`` tells what became of each.
 
     :raises Unreachable: when the server cannot be reached any more; what came so far is in ``result``.
+    :raises CommandRefused: when it refuses every message, as if it were busy.
     """
     first = [uid for uid in wanted if uid not in last]
     queue = deque((uids, 1) for uids in chunks(first, wanted, COMMAND_MESSAGES, COMMAND_OCTETS))
     queue.extend(([uid], 2) for uid in sorted(last) if uid in wanted)
+    alone = 0
     while queue:
         uids, attempt = queue.popleft()
         before = len(result.kept)
@@ -125,6 +129,7 @@ def fetch(
             problem = error
         if len(result.kept) > before:
             session.progressed()
+            alone = 0
         left = [uid for uid in uids if uid not in result.kept and uid not in result.failed]
         if not left:
             pass
@@ -144,6 +149,13 @@ def fetch(
             queue.appendleft((left[:cut], 1))
         elif isinstance(problem, CommandRefused):
             result.failed[left[0]] = f"the server refuses it: {problem.text}"
+            alone += problem.busy and left[0] not in last
+            if alone > ALONE:
+                raise problem  # it is the server, or all of the folder
+            if alone == ALONE and queue:
+                uids, attempt = queue.pop()
+                queue.extend([(uids[:-1], attempt)] if len(uids) > 1 else [])
+                queue.appendleft((uids[-1:], attempt))
         elif attempt == 1:
             queue.appendleft((left, 2))
         else:

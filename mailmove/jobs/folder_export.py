@@ -14,7 +14,7 @@ from mailmove.archive.proof import prove_all
 from mailmove.archive.store import Archive
 from mailmove.archive.strays import find_moved
 from mailmove.archive.writer import Writer
-from mailmove.errors import CommandRefused
+from mailmove.errors import CommandRefused, Unreachable
 from mailmove.jobs.fetching import Fetched, FolderChanged, Opened, fetch
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.jobs.results import FolderResult
@@ -26,6 +26,9 @@ from mailmove.units import plural, timestamp
 
 MANY = 10
 """A folder that suddenly is empty after holding so many messages is worth a word."""
+
+BUSY_FOLDERS = 3
+"""So many folders in a row that the server is too busy for: then it is not the folders."""
 
 Work = Generator[Progress, None, None]
 
@@ -44,6 +47,7 @@ class FolderExport:
         self._writer = writer
         self._refetch = refetch
         self._labels = labels
+        self._busy = 0
 
     def run(self, folder: Folder, outcome: FolderResult, expected: Expect) -> Work:
         """Export a folder; what goes wrong with it or its messages is told in ``outcome``.
@@ -62,8 +66,14 @@ class FolderExport:
                 yield from self._by_uid(opened, listing, outcome)
             else:
                 yield from self._by_hash(opened, listing, outcome)
+            self._busy = 0
         except CommandRefused as error:
             outcome.fail(f"{error.command} refused: {error.status} {error.text}")
+            self._busy += error.busy
+            if self._busy == BUSY_FOLDERS:
+                raise Unreachable(
+                    f"the server is busy, whatever the folder: {error.text}", "Run again later."
+                ) from None
         except FolderChanged as changed:
             outcome.fail(str(changed))
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 
 from mailmove.errors import (
+    Busy,
     CommandRefused,
     Disconnected,
     Exhausted,
+    Exit,
     MailmoveError,
     Throttled,
     TooManyConnections,
@@ -48,7 +50,7 @@ def busy(text: str) -> Unreachable | None:
     if found:
         wait = float(found[1]) / (1000 if found[2].lower().startswith("m") else 1)
     elif code_of(text) in _BUSY_CODES or _BUSY_WORDS.search(text):
-        wait = DEFAULT_WAIT
+        return Busy(f"the server is busy: {visible(text)}", DEFAULT_WAIT)
     else:
         return None
     if wait > MAX_WAIT:
@@ -58,11 +60,22 @@ def busy(text: str) -> Unreachable | None:
     return Throttled(f"the server is busy: {visible(text)}", wait)
 
 
-def refused(command: str, status: str, text: str) -> MailmoveError:
-    """The error for a tagged NO or BAD."""
-    return busy(text) or CommandRefused(command, status, code_of(text), visible(text))
+def refused(command: str, status: str, text: str, *, believed: bool = True) -> MailmoveError:
+    """The error for a tagged NO or BAD; not ``believed``: busy for who knows how long is a refusal like any other."""
+    pause = busy(text)
+    if pause is not None and (believed or not isinstance(pause, Busy)):
+        return pause
+    error = CommandRefused(command, status, code_of(text), visible(text))
+    if pause is not None:
+        error.busy, error.exit = True, Exit.UNREACHABLE
+    return error
 
 
 def said_bye(text: str) -> MailmoveError:
     """The error for a BYE that we did not ask for."""
-    return busy(text) or Disconnected(f"the server hung up: {visible(text)}")
+    pause = busy(text)
+    if pause is not None and not isinstance(pause, Busy):
+        return pause
+    error = Disconnected(f"the server hung up: {visible(text)}")
+    error.wait = pause.wait if pause is not None else 0.0
+    return error

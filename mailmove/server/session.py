@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mailmove.cancel import Cancel
-from mailmove.errors import Disconnected, Exhausted, Throttled, TooManyConnections, Unreachable
+from mailmove.errors import Busy, Disconnected, Exhausted, Throttled, TooManyConnections, Unreachable
 from mailmove.model import Endpoint, Secret
 from mailmove.safe import visible
 from mailmove.server.connection import connect
 from mailmove.server.slots import Slots
 from mailmove.server.wire import Wire
+
+PAUSES = 3
+"""So often a server that says it is busy, and not for how long, is waited for; then it refuses what it was asked."""
 
 T = TypeVar("T")
 
@@ -30,6 +33,8 @@ class Session:
         self.cancel = cancel
         self._secret = secret
         self._failures = 0
+        self._pauses = 0
+        self._believing = True
         self._known_good = False
         self._wire: Wire | None = None
 
@@ -54,9 +59,9 @@ class Session:
                 self._wire = self._opened()
             except TooManyConnections as error:
                 if not self._slots.lower(self.endpoint.host):
-                    self.failed(error)
+                    self._again(error)
             except Unreachable as error:
-                self.failed(error)
+                self._again(error)
             else:
                 self._known_good = True
                 where = f"{visible(self.endpoint.host)}:{self.endpoint.port}"
@@ -67,10 +72,12 @@ class Session:
         """A connection, once there is a slot for it."""
         self._slots.take(self.endpoint.host, self.cancel)
         try:
-            return Wire(connect(self.endpoint, self._secret, self.cancel), self.cancel)
+            wire = Wire(connect(self.endpoint, self._secret, self.cancel), self.cancel)
         except BaseException:
             self._slots.give(self.endpoint.host)
             raise
+        wire.believing = self._believing
+        return wire
 
     def ask(self, question: Callable[[], T]) -> T:
         """Ask the server something that changes nothing; asked again when the connection is lost or a pause wanted.
@@ -86,6 +93,26 @@ class Session:
     def failed(self, error: Unreachable) -> None:
         """Account for a failure: drop the connection if it was that, then wait before the next attempt, or give up.
 
+        A server that was busy each time, and did not say for how long, is from then on taken to refuse what it was
+        asked: it may mean this one message or folder.
+
+        :raises Unreachable: the error, once attempts are used up.
+        """
+        if not isinstance(error, Busy):
+            self._again(error)
+        elif self._pauses < PAUSES and self._failures < len(self.endpoint.retry_waits):
+            self._pauses += 1
+            self._again(error)
+        else:
+            log.info("%s; from now on that counts as a refusal", error)
+            self._believing = False
+            self._failures = 0
+            if self._wire is not None:
+                self._wire.believing = False
+
+    def _again(self, error: Unreachable) -> None:
+        """Wait before the next attempt.
+
         :raises Unreachable: the error, once attempts are used up.
         """
         log.info("%s", error)
@@ -96,7 +123,9 @@ class Session:
         if first_try or isinstance(error, Exhausted) or self._failures >= len(waits):
             raise error  # a wrong host name does not get better by waiting
         wait = waits[self._failures] * random.uniform(0.75, 1.25)
-        if isinstance(error, Throttled):
+        if isinstance(error, Busy):
+            wait = max(wait, min(error.wait, max(waits)))  # nobody asked for so much
+        elif isinstance(error, Throttled | Disconnected):
             wait = max(wait, error.wait)
         self._failures += 1
         if wait:
@@ -106,6 +135,7 @@ class Session:
     def progressed(self) -> None:
         """Something was achieved: patience starts anew."""
         self._failures = 0
+        self._pauses = 0
 
     def close(self) -> None:
         """Log out, if there is a connection."""

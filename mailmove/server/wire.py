@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mailmove.cancel import Cancel
-from mailmove.errors import CommandRefused, Disconnected, UsageError
+from mailmove.errors import CommandRefused, Disconnected, Throttled, UsageError
 from mailmove.safe import visible
 from mailmove.server import refusal
 from mailmove.server.connection import Connection
@@ -56,6 +56,8 @@ class Wire:
         self._unwanted = 0
         self._trace = log.isEnabledFor(logging.DEBUG)
         self.usable = True
+        self.believing = True
+        """Whether a server that says it is busy, and not for how long, is asked again rather than taken to refuse."""
         self.completion = b""
         """What the last tagged OK said."""
 
@@ -94,6 +96,7 @@ class Wire:
         Only for commands whose responses name what they are about, such as STATUS (RFC 9051 5.5).
         """
         waiting = {self.send(*words): words[0].decode("ascii", "replace") for words in commands}
+        pause: Throttled | None = None
         while waiting:
             line = self._logical_line()
             if line[0].startswith(b"* "):
@@ -108,6 +111,10 @@ class Wire:
                 self._complete(rest, name)
             except CommandRefused as error:
                 yield error
+            except Throttled as error:
+                pause = pause or error
+        if pause is not None:  # not before: the other answers would be taken for those of the next command
+            raise pause
 
     def send(self, *words: Argument) -> bytes:
         """Send a command and return its tag; :meth:`response` reads what follows.
@@ -286,7 +293,8 @@ class Wire:
             raise self.broken(f"unexpected answer to {name}: {visible(rest, 80)}")
         status = found[1].decode().upper()
         if status != "OK":
-            raise refusal.refused(name, status, (found[2] or b"").decode("utf-8", "replace"))
+            text = (found[2] or b"").decode("utf-8", "replace")
+            raise refusal.refused(name, status, text, believed=self.believing)
         self.completion = found[2] or b""
 
     def _check_bye(self, line: Segments) -> None:

@@ -63,6 +63,6 @@ def test_every_row_names_tests_that_play_it(kind: str) -> None:
 @pytest.mark.parametrize("kind", TABLES)
 def test_the_table_has_every_row_that_a_test_is_marked_with(kind: str) -> None:
     numbers = rows(TABLES[kind])
-    assert list(numbers) == list(range(1, len(numbers) + 1))
+    assert list(numbers) == sorted(numbers)
     assert len(numbers) >= 50
     assert set().union(*marked(kind).values()) <= set(numbers)
