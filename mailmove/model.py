@@ -155,6 +155,14 @@ class Selected:
     permanent_flags: frozenset[str] | None = None
 
 
+class MessageId(NamedTuple):
+    """The identity of a message on a server (RFC 9051 2.3.1.1): never a sequence number, date or Message-ID."""
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+
+
 class Listed(NamedTuple):
     """One message of a folder's listing: what a metadata FETCH says of it.
 

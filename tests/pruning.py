@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
+from mailmove.evidence import waived
 from mailmove.jobs.export import Options as ExportOptions
 from mailmove.jobs.export import export
 from mailmove.jobs.prune import carry_out, decline, plan
 from mailmove.jobs.prune_plan import Options
 from mailmove.jobs.prune_results import PrunePlan, PruneResult
 from mailmove.jobs.results import ExportResult
-from mailmove.model import Endpoint, Password, Security
+from mailmove.model import Endpoint, Folder, Listed, MessageId, Password, Security
 from mailmove.plan.policy import Asked, Policy
+from mailmove.server.deletion import Deletion, Outcome
 from mailmove.server.session import Session
+from mailmove.server.wire import Wire
 from mailmove.units import parse_age
 
 T = TypeVar("T")
@@ -36,6 +39,16 @@ def drained(job: Generator[Any, None, T]) -> T:
         except StopIteration as done:
             result: T = done.value
             return result
+
+
+def delete(
+    wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Listed], *, tried: Collection[int] = ()
+) -> Outcome:
+    """Delete messages of one folder portion by portion, with evidence for each."""
+    deed = Deletion(wire, folder, uidvalidity, wanted, tried=tried)
+    while uids := deed.portion():
+        deed.delete(uids, {uid: waived(MessageId(folder.wire, uidvalidity, uid)) for uid in uids})
+    return deed.close()
 
 
 @dataclasses.dataclass

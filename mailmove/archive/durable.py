@@ -25,6 +25,7 @@ _F_FULLFSYNC = 51  # macOS: fsync alone leaves data in the drive's cache
 # File systems whose syncfs is known to wait for everything and to report errors; see statfs(2) for the numbers.
 _SYNCFS_HONOURED = {0xEF53: "ext4", 0x58465342: "xfs", 0x9123683E: "btrfs", 0xF2F52010: "f2fs", 0x01021994: "tmpfs"}
 
+_STABLE_INODES = {*_SYNCFS_HONOURED, 0x6969, 0x2FC12FC1, 0x52654973, 0x3153464A}  # and NFS, ZFS, reiserfs, jfs
 
 NO_LINKS = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 """How a file system, or a file, says that it cannot have another name."""
@@ -204,6 +205,14 @@ class FileSystemSync:
     def close(self) -> None:
         """Let go of the descriptor."""
         os.close(self._fd)
+
+
+def has_stable_inodes(directory: int) -> bool:
+    """Whether an inode's number names one file on this file system, also after it was mounted again.
+
+    Those in user space, SMB and FAT may give a number to another file; what is not known counts as one of them.
+    """
+    return sys.platform == "linux" and _file_system(directory) in _STABLE_INODES
 
 
 def _kernel() -> tuple[int, ...]:

@@ -19,8 +19,9 @@ from mailmove.archive import durable, records
 from mailmove.archive.headers import Headers
 from mailmove.archive.journal import Position
 from mailmove.archive.names import Base
-from mailmove.archive.records import MessageId, Record
+from mailmove.archive.records import Record
 from mailmove.errors import ArchiveError
+from mailmove.model import MessageId
 from mailmove.safe import visible
 
 SCHEMA = 6

@@ -60,6 +60,7 @@ class Journal:
         self._shown = shown
         self._writable = writable
         self._end: Position | None = None
+        self._found: tuple[int, ...] | None = None
         self.cut = 0
         """Octets of an unfinished last line that were cut off on opening."""
 
@@ -144,6 +145,22 @@ class Journal:
                 if error.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):  # so says a medium that is only read
                     raise
 
+    def lies_in(self, directory: int) -> bool:
+        """Whether the journal that is found in this directory holds, to the octet, what was read and written here.
+
+        :raises OSError: when there is none, or it cannot be read.
+        """
+        fd = durable.open_file(NAME, directory)
+        try:
+            before = _identity(fd)
+            if before != self._found:
+                if Position(before[2], _checksum(fd)) != self._end:
+                    return False
+                self._found = before if _identity(fd) == before else None
+            return True
+        finally:
+            os.close(fd)
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._fd)
@@ -165,6 +182,18 @@ class Journal:
     def _damaged(self, what: str) -> ArchiveError:
         where = " " if what.startswith("at") else ": "
         return ArchiveError(f"{self._shown} is damaged{where}{what}", _remedy(self._shown))
+
+
+def _identity(fd: int) -> tuple[int, ...]:
+    status = os.fstat(fd)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _checksum(fd: int) -> int:
+    crc = 0
+    while chunk := os.read(fd, _CHUNK):
+        crc = zlib.crc32(chunk, crc)
+    return crc
 
 
 def salvage(data: bytes) -> tuple[bytes, int]:

@@ -13,6 +13,7 @@ from mailmove.archive import durable, names
 from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.store import Archive
+from mailmove.evidence import Evidence, FileSeen, clock, rehashed
 
 _PIECE = 1 << 20
 
@@ -103,12 +104,21 @@ def prove(archive: Archive, stored: Stored) -> Proven | str:
 class Verdict(NamedTuple):
     """What re-hashing a message file said: ``problem`` is empty when it is what was archived.
 
-    ``name`` is the file's name, None when there is no file.
+    ``name`` is the file's name, None when there is no file; ``evidence`` is there when there is no problem.
     """
 
     stored: Stored
     name: str | None
     problem: str
+    evidence: Evidence | None = None
+
+
+class Reading(NamedTuple):
+    """What hashing a file said, when, and what the file system said of it."""
+
+    digest: Digest
+    at: float
+    seen: FileSeen
 
 
 MISSING = "its file is missing"
@@ -116,13 +126,13 @@ ALTERED = "its file was altered"
 
 
 def prove_all(
-    archive: Archive, folder: FolderDir, wanted: Iterable[Stored], read: dict[Inode, Digest] | None = None
+    archive: Archive, folder: FolderDir, wanted: Iterable[Stored], read: dict[Inode, Reading] | None = None
 ) -> Iterator[Verdict]:
     """Re-hash message files of one folder now, listing its directory once.
 
     A file with several names is read once; with the same ``read`` for several folders, once for all of them.
     """
-    seen = {} if read is None else read
+    known = {} if read is None else read
     by_base = {str(stored.base): stored for stored in wanted}
     if not by_base:
         return
@@ -131,32 +141,58 @@ def prove_all(
         base = names.split(name)[0]
         if base in by_base:
             files[base] = name
-    with archive.opened(folder) as directory:
+    directory = f"{folder.path}/cur"
+    with archive.opened(folder) as fd:
         for base, stored in by_base.items():
             found = files.get(base)
-            if found is None:
-                yield Verdict(stored, None, MISSING)
-                continue
-            try:
-                digest = _digest_once(directory, found, seen)
-            except OSError as error:
-                yield Verdict(stored, found, f"its file cannot be read: {error.strerror}")
-            else:
-                yield Verdict(stored, found, "" if digest == (stored.base.octets, stored.sha256) else ALTERED)
+            yield judged(archive, stored, fd, directory, found, known) if found else Verdict(stored, None, MISSING)
 
 
-def _digest_once(directory: int, name: str, seen: dict[Inode, Digest]) -> Digest:
-    fd = durable.open_file(name, directory)
+def judged(
+    archive: Archive, stored: Stored, fd: int, directory: str, name: str, known: dict[Inode, Reading]
+) -> Verdict:
+    """Re-hash one file of an open directory, and hold it against the record."""
     try:
-        status = os.fstat(fd)
-        if status.st_nlink == 1:
-            return digest_of(fd)
-        key = (status.st_dev, status.st_ino)
-        if key not in seen:
-            seen[key] = digest_of(fd)
-        return seen[key]
+        reading = read_at(fd, directory, name, known)
+    except OSError as error:
+        return Verdict(stored, name, f"its file cannot be read: {error.strerror}")
+    if reading.digest != (stored.base.octets, stored.sha256):
+        return Verdict(stored, name, ALTERED)
+    return Verdict(
+        stored, name, "", rehashed(stored.id, archive.manifest.uuid, stored.sha256, reading.seen, reading.at)
+    )
+
+
+def read_at(fd: int, directory: str, name: str, known: dict[Inode, Reading] | None = None) -> Reading:
+    """Hash a file of an open directory; one with several names only once while it is seen to be the same.
+
+    :raises OSError: when it is not a regular file, changes meanwhile, or cannot be read to its end.
+    """
+    at = clock()
+    file = durable.open_file(name, fd)
+    try:
+        before = os.fstat(file)
+        inode = (before.st_dev, before.st_ino)
+        seen = file_seen(before, directory, name)
+        earlier = known.get(inode) if known is not None and before.st_nlink > 1 else None
+        if earlier is not None and earlier.seen[2:] == seen[2:]:
+            return earlier._replace(seen=seen)
+        digest = digest_of(file)
+        if file_seen(os.fstat(file), directory, name) != seen:
+            raise OSError(errno.EBUSY, "it changed while it was read")
     finally:
-        os.close(fd)
+        os.close(file)
+    reading = Reading(digest, at, seen)
+    if known is not None and before.st_nlink > 1:
+        known[inode] = reading
+    return reading
+
+
+def file_seen(status: os.stat_result, directory: str, name: str) -> FileSeen:
+    """What stat(2) said of a message file."""
+    return FileSeen(
+        directory, name, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
 
 
 class _UnprovenError(Exception):

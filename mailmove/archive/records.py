@@ -12,15 +12,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
+from mailmove.model import MessageId
 from mailmove.units import parse_uid_set, uid_ranges
-
-
-class MessageId(NamedTuple):
-    """The identity of a message on a server (RFC 9051 2.3.1.1): never a sequence number, date or Message-ID."""
-
-    folder: bytes
-    uidvalidity: int
-    uid: int
 
 
 class Message(NamedTuple):

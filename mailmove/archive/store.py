@@ -89,7 +89,7 @@ class Archive:
     """
 
     def __init__(self, place: Place, memory: Memory) -> None:
-        self.path, self.root = place.path, place.root
+        self.path, self.root, self.meta = place.path, place.root, place.meta
         self.notes: list[str] = []
         """What had to be mended on opening, for the report."""
         self._place = place

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mailmove.archive import durable, names, proof
 from mailmove.archive.index import Stored
+from mailmove.archive.proof import Inode, Reading
 from mailmove.archive.store import META, Archive
+from mailmove.evidence import Evidence
 from mailmove.safe import visible
 
 _PARTS = ("cur", "new", "tmp")
@@ -38,6 +40,20 @@ def find_moved(archive: Archive, missing: Iterable[Stored]) -> dict[Stored, str]
             for stored in hits:
                 found.setdefault(stored, os.path.join(path, name))
     return found
+
+
+def find_evidence(archive: Archive, missing: Iterable[Stored], read: dict[Inode, Reading]) -> Iterator[Evidence]:
+    """The same as evidence: each file that was found is hashed where it is now."""
+    for stored, path in find_moved(archive, missing).items():
+        directory, name = os.path.split(path)
+        with durable.explained(f"opening {visible(os.path.join(archive.path, directory))}"):
+            fd = durable.open_below(archive.root, directory)
+        try:
+            verdict = proof.judged(archive, stored, fd, directory, name, read)
+        finally:
+            os.close(fd)
+        if verdict.evidence is not None:
+            yield verdict.evidence
 
 
 def foreign(archive: Archive) -> Iterator[str]:

@@ -10,7 +10,7 @@ from mailmove.archive import strays
 from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
-from mailmove.archive.proof import ALTERED, MISSING, Digest, Inode, digest_at, prove_all
+from mailmove.archive.proof import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Exit, Interrupted
@@ -141,7 +141,7 @@ class _Files:
         self._result = result
         self._absent: list[Stored] = []
         self._unrecorded: list[tuple[FolderDir, Base, str]] = []
-        self._read: dict[Inode, Digest] = {}
+        self._read: dict[Inode, Reading] = {}
         self._listed: dict[Key, set[tuple[int, bytes]]] = {}
         self.bad: set[tuple[Key, bytes]] = set()
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from mailmove.archive import headers, reading, records
 from mailmove.archive.index import Entry
 from mailmove.archive.proof import Proven
-from mailmove.archive.records import MessageId, Restored
+from mailmove.archive.records import Restored
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, CommandRefused, Disconnected, Throttled
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.results import PutBack
-from mailmove.model import Folder, Listed, Selected
+from mailmove.model import Folder, Listed, MessageId, Selected
 from mailmove.plan import restore as planning
 from mailmove.plan.mapping import Target
 from mailmove.plan.sync import same_message

@@ -8,12 +8,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailmove.archive import records
-from mailmove.archive.index import Deletion
+from mailmove.archive.index import Deletion as Deed
 from mailmove.archive.store import Archive
-from mailmove.errors import CommandRefused, Disconnected, Interrupted, LackingError, Throttled, Unreachable
+from mailmove.archive.witness import Witness
+from mailmove.errors import (
+    ArchiveError,
+    CommandRefused,
+    Disconnected,
+    Interrupted,
+    LackingError,
+    Throttled,
+    Unreachable,
+)
 from mailmove.jobs import prune_gmail
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune_plan import Options, Planner, measure
@@ -21,7 +31,7 @@ from mailmove.jobs.prune_results import FolderPlan, PrunePlan, PruneResult
 from mailmove.model import Folder
 from mailmove.plan.gauge import Gauge
 from mailmove.server import deletion
-from mailmove.server.deletion import Outcome
+from mailmove.server.deletion import Deletion, Outcome
 from mailmove.server.folders import look
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
@@ -41,8 +51,12 @@ def plan(
     :raises MailmoveError: of server and archive.
     """
     planner = Planner(account, session, archive, options, now)
-    if archive is not None and not options.dry_run:
-        planner.plan.notes += settle(session, archive)
+    if archive is not None and options.dry_run:
+        planner.held = {one.begun.folder: _unsettled(one) for one in archive.index.unfinished()}
+    elif archive is not None:
+        settled = settle(session, archive)
+        planner.plan.notes += settled.notes
+        planner.held = settled.held
     yield from planner.run()
     return planner.plan
 
@@ -60,53 +74,73 @@ def carry_out(
 ) -> Generator[Progress, None, PruneResult]:
     """Delete what the plan lists, folder by folder, each remembered durably before and told afterwards.
 
-    What goes wrong in a folder, and what stopped the run early, is in the result. ``limit`` is the mailbox's size in
-    octets where the server tells none.
-
-    :raises ArchiveError: when the journal cannot be written; then nothing more is deleted.
+    What goes wrong in a folder, and what stopped the run early, is in the result; so is a journal that cannot be
+    written, or an archive that is not the one any more that proved the plan: then nothing more is deleted. ``limit`` is
+    the mailbox's size in octets where the server tells none.
     """
     began = time.monotonic()
     result = PruneResult(planned, answer, agreed=True, asked=asked)
+    witness = Witness(archive)
     try:
+        witness.must_stand()
         for folder in planned.folders:
             if folder.decisions.go:
                 yield Advance(folder.folder.shown, 0, 0)
                 result.run = result.run or _unused_name(archive)
-                result.outcomes[folder.folder.wire] = _delete(result, folder, session, archive)
+                result.outcomes[folder.folder.wire] = _delete(result, folder, session, archive, witness)
                 result.unsettled = None
                 gone = len(result.outcomes[folder.folder.wire].gone)
                 log.info("%s: %s deleted", folder.folder.shown, plural(gone, "message"))
         result.after = _gauge_after(planned, session, limit) if result.gone else planned.gauge
+        archive.record([_run(result)])
+    except ArchiveError as error:
+        result.stopped = error.bare()
     except (Unreachable, Interrupted, LackingError) as error:
         result.stopped = error.bare()
-    archive.record([_run(result)])
+        archive.record([_run(result)])
     result.seconds = time.monotonic() - began
     return result
 
 
-def settle(session: Session, archive: Archive) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of ending what earlier runs began: ``notes``, and which folders are ``held``, and why."""
+
+    notes: list[str]
+    held: dict[bytes, str]
+
+
+def settle(session: Session, archive: Archive) -> Settled:
     """End what earlier runs began and did not end: take off their marks, and record what is gone.
 
-    Returns what there is to say about it.
+    A folder where that is not possible is held: its messages may carry a mark of ours.
     """
-    notes = []
+    settled = Settled([], {})
     begun = archive.index.unfinished()
     folders = {view.folder.wire: view.folder for view in session.ask(lambda: look(session.wire))} if begun else {}
     for one in begun:
         found = folders.get(one.begun.folder)
         gone = one.begun.uids if found is None else _unmarked(session, found, one)
         if gone is None:
+            settled.held[one.begun.folder] = _unsettled(one)
             continue
         left = one.begun.uids - gone
         archive.record([_done(one.begun, gone, left)])
-        notes.append(
+        settled.notes.append(
             f"run {one.begun.run} was stopped in the middle: of {plural(len(one.begun.uids), 'message')} that it had "
             f"begun to delete, {len(gone):,} are gone, and {len(left):,} were unmarked and are decided anew"
         )
-    return notes
+    return settled
 
 
-def _unmarked(session: Session, folder: Folder, one: Deletion) -> frozenset[int] | None:
+def _unsettled(one: Deed) -> str:
+    return (
+        f"run {one.begun.run} began to delete {plural(len(one.begun.uids), 'message')} there, and its marks could not "
+        "be taken off yet: nothing is decided before"
+    )
+
+
+def _unmarked(session: Session, folder: Folder, one: Deed) -> frozenset[int] | None:
     r"""Take the ``\Deleted`` of a killed run off; which messages are gone, or None when the server would not tell."""
     begun = one.begun
     try:
@@ -118,7 +152,7 @@ def _unmarked(session: Session, folder: Folder, one: Deletion) -> frozenset[int]
     return begun.uids if outcome.problem else outcome.gone
 
 
-def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: Archive) -> Outcome:
+def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: Archive, witness: Witness) -> Outcome:
     """Delete one folder's share; a lost connection is resumed, what cannot be asked any more is the next run's."""
     planned, going = result.plan, folder.decisions.go
     assert result.run is not None and result.answer is not None, "carried out under a name, after an answer"
@@ -133,22 +167,50 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
         proof="none" if planned.without_archive else "sha256",
         answer=result.answer,
     )
-    trash = None if folder.folder.special_use in prune_gmail.TRUE_DELETION else planned.trash
     session.cancel.check()
     archive.record([begun])
     result.unsettled = folder
-    again = False
+    tried: set[int] = set()
     while True:
         try:
-            outcome = deletion.delete(session.wire, folder.folder, folder.uidvalidity, going, again=again, trash=trash)
+            outcome = _portions(result, folder, session, witness, tried)
         except (Disconnected, Throttled) as error:
-            again = True
             session.failed(error)
         except CommandRefused as error:
-            return Outcome(left=dict.fromkeys(going, str(error)), problem=str(error))
+            return Outcome(left=dict.fromkeys(going, str(error)), problem=str(error), marked=frozenset(tried))
         else:
-            archive.record([_done(begun, outcome.gone, frozenset(outcome.left))])
+            if not outcome.marked:  # or the next run has to take our marks off
+                archive.record([_done(begun, outcome.gone, frozenset(outcome.left))])
             return outcome
+
+
+def _portions(result: PruneResult, folder: FolderPlan, session: Session, witness: Witness, tried: set[int]) -> Outcome:
+    """Delete portion by portion, each looked at in the archive just before; ``tried`` receives what may be marked.
+
+    :raises ArchiveError: when the archive is not the one that proved the plan; ``result`` has the outcome until then.
+    """
+    trash = None if folder.folder.special_use in prune_gmail.TRUE_DELETION else result.plan.trash
+    deed = Deletion(
+        session.wire,
+        folder.folder,
+        folder.uidvalidity,
+        folder.decisions.go,
+        tried=frozenset(tried),
+        trash=trash,
+        labels=folder.labels,
+    )
+    try:
+        while uids := deed.portion():
+            session.cancel.check()
+            proof, lost = witness.renew(folder.evidence[uid] for uid in uids)
+            deed.leave(lost)
+            deed.delete(proof.keys(), proof)
+    except ArchiveError:
+        result.outcomes[folder.folder.wire] = deed.close()
+        raise
+    finally:
+        tried |= deed.tried
+    return deed.close()
 
 
 def _done(begun: records.PruneBegun, gone: frozenset[int], left: frozenset[int]) -> records.PruneDone:

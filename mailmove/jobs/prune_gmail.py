@@ -12,7 +12,8 @@ from mailmove.errors import LackingError
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
 from mailmove.model import Folder, Seen
-from mailmove.plan.retention import strictest_label
+from mailmove.plan.retention import Stays, strictest_label
+from mailmove.server import scan
 from mailmove.server.session import Session
 
 CAPABILITY = "X-GM-EXT-1"
@@ -70,3 +71,38 @@ def decide_by_message(
     labels: Mapping[bytes, FolderPlan] = {one.folder.wire: one for one in planned.folders}
     views_of_all = {one.folder.wire for one in planned.folders if one.folder.special_use in VIEWS}
     strictest_label({wire: one.decisions for wire, one in labels.items()}, ids, views_of_all)
+    known = {view.folder.wire: view.folder for view in views if view.folder.wire in ids}
+    for one in planned.folders:
+        if one.decisions.go and one.folder.special_use not in TRUE_DELETION:
+            _note_labels(session, one, known, ids)
+
+
+def _note_labels(session: Session, planned: FolderPlan, folders: Mapping[bytes, Folder], ids: Ids) -> None:
+    """Remember the labels of what goes; what was given one since the folder of that label was listed stays."""
+    opened = Opened(session, planned.folder)
+    going, mine = planned.decisions.go, ids[planned.folder.wire]
+    chosen = f"{min(going)}:{max(going)}".encode()
+    told = session.ask(lambda: scan.labels(opened.wire(), chosen))
+    held = {
+        label: set(ids[wire].values())
+        for wire, folder in folders.items()
+        if folder.special_use not in VIEWS
+        for label in _labels_of(folder)
+    }
+    late = [
+        uid
+        for uid in going
+        if uid not in told or any(label in held and mine[uid] not in held[label] for label in told[uid])
+    ]
+    planned.decisions.keep(late, Stays.LABEL)
+    planned.labels = {uid: frozenset(told[uid]) for uid in going}
+
+
+def _labels_of(folder: Folder) -> Iterable[str]:
+    r"""What X-GM-LABELS calls a folder: its name, or ``\Inbox``, ``\Sent``, ``\Draft`` for Gmail's own."""
+    if folder.wire == b"INBOX":
+        return ("\\Inbox",)
+    if folder.special_use is None:
+        return (folder.name,)
+    use = folder.special_use.title()
+    return (use, use.removesuffix("s"), folder.name)

@@ -13,10 +13,11 @@ from datetime import datetime
 from mailmove.archive import headers
 from mailmove.archive.index import Known
 from mailmove.archive.manifest import FolderDir
-from mailmove.archive.proof import MISSING, Digest, Inode, prove_all
+from mailmove.archive.proof import MISSING, Inode, Reading, prove_all
 from mailmove.archive.store import Archive
-from mailmove.archive.strays import find_moved
+from mailmove.archive.strays import find_evidence
 from mailmove.errors import CommandRefused, LackingError
+from mailmove.evidence import waived
 from mailmove.jobs import prune_gmail
 from mailmove.jobs.dates import known_dates
 from mailmove.jobs.export import Options as ExportOptions
@@ -25,11 +26,20 @@ from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
 from mailmove.mail import fields
-from mailmove.model import Folder, Listed, Seen
+from mailmove.model import Folder, Listed, MessageId, Seen
 from mailmove.plan import brakes, gauge
 from mailmove.plan.folders import choose
 from mailmove.plan.policy import Asked, FolderAge, Policy, folder_age, guess_uses, unmatched
-from mailmove.plan.retention import NO_DATES, Dates, FolderRule, Stays, decide, is_drafts, needed
+from mailmove.plan.retention import (
+    NO_DATES,
+    Dates,
+    FolderRule,
+    Stays,
+    decide,
+    is_drafts,
+    keep_unproven,
+    needed,
+)
 from mailmove.server import deletion, quota, scan
 from mailmove.server.folders import look, select
 from mailmove.server.session import Session
@@ -88,6 +98,8 @@ class Planner:
         )
         self._now = int(now.timestamp())
         self._ids: prune_gmail.Ids = {}
+        self.held: dict[bytes, str] = {}
+        """Folders in which an earlier deletion is not settled, and why."""
 
     def run(self) -> Work:
         """Make :attr:`plan`.
@@ -161,6 +173,9 @@ class Planner:
         """Decide for one folder's messages."""
         folder = FolderPlan(view.folder, ages.age.cutoff(self.plan.now) if ages.age is not None else None)
         self.plan.folders.append(folder)
+        if view.folder.wire in self.held:
+            folder.problem = self.held[view.folder.wire]
+            return
         if view.status is None:
             folder.problem = f"cannot be opened: {view.problem}"
             return
@@ -292,9 +307,12 @@ class Planner:
             yield from self._export([folder.folder for folder in lacking])
             for folder in lacking:
                 folder.lacking = _lacking(folder, self._known(folder))
-        read: dict[Inode, Digest] = {}
+        read: dict[Inode, Reading] = {}
         for folder, uids in chosen:
-            if not self.options.without_archive:
+            if self.options.without_archive:
+                messages = (MessageId(folder.folder.wire, folder.uidvalidity, uid) for uid in uids)
+                folder.evidence.update((message.uid, waived(message)) for message in messages)
+            else:
                 yield from self._prove(folder, uids, read)
             self._count_sent_later(folder)
 
@@ -309,23 +327,20 @@ class Planner:
                 raise result.stopped
             self.plan.exported += result.total("fetched") + result.total("linked")
 
-    def _prove(self, folder: FolderPlan, uids: set[int], read: dict[Inode, Digest]) -> Work:
+    def _prove(self, folder: FolderPlan, uids: set[int], read: dict[Inode, Reading]) -> Work:
         """Re-hash the archive's file of every message that is to go."""
         archive, candidates = self.archive, uids - folder.unarchived
         if archive is None or not candidates:
             return
         where = archive.manifest.find(folder.folder.wire, folder.uidvalidity)
-        proven: set[int] = set()
         why: dict[int, str] = {}
+        before = len(folder.evidence)
         if where is not None:
-            proven = yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
-        self.plan.verified += len(proven)
-        unproven = candidates - proven
-        if unproven:
-            troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
-            for uid in unproven:
-                folder.unproven[uid] = why.get(uid) or troubles.get(uid, "it is not in the archive")
-            folder.decisions.keep(unproven & folder.decisions.go.keys(), Stays.UNPROVEN)
+            yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
+        self.plan.verified += len(folder.evidence) - before
+        troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
+        for uid in keep_unproven(folder.decisions, candidates, folder.evidence.keys()):
+            folder.unproven[uid] = why.get(uid) or troubles.get(uid, "it is not in the archive")
 
     def _hash(
         self,
@@ -333,26 +348,25 @@ class Planner:
         archive: Archive,
         where: FolderDir,
         wanted: Collection[int],
-        read: dict[Inode, Digest],
+        read: dict[Inode, Reading],
         why: dict[int, str],
-    ) -> Generator[Progress, None, set[int]]:
-        """Which of these have a file that hashes right now; ``why`` receives what is wrong with the others."""
+    ) -> Work:
+        """Find evidence for these in the archive right now; ``why`` receives what is wrong with the others."""
         stored = archive.index.current(where.wire, where.uidvalidity, wanted)
         yield Expect(len(stored), sum(one.base.octets for one in stored.values()))
-        proven, missing = set(), []
+        missing = []
         for verdict in prove_all(archive, where, stored.values(), read):
             self.session.cancel.check()
             uid = verdict.stored.id.uid
-            if not verdict.problem:
-                proven.add(uid)
+            if verdict.evidence is not None:
+                folder.evidence[uid] = verdict.evidence
             else:
                 why[uid] = verdict.problem
                 if verdict.problem == MISSING:
                     missing.append(verdict.stored)
             yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
         if missing:
-            proven.update(one.id.uid for one in find_moved(archive, missing))
-        return proven
+            folder.evidence.update((one.message.uid, one) for one in find_evidence(archive, missing, read))
 
     def _count_sent_later(self, folder: FolderPlan) -> None:
         """How many of what goes have a Date header that is not old enough, as far as the archive tells."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailmove.errors import Exit, MailmoveError
+from mailmove.evidence import Evidence
 from mailmove.model import Folder
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy, Target
@@ -36,6 +37,10 @@ class FolderPlan:
     """Of those selected: the archive does not hold them, or not as the messages that they are now."""
     unarchived: set[int] = field(default_factory=set)
     """Of those that go: not in the archive."""
+    evidence: dict[int, Evidence] = field(default_factory=dict)
+    """What proves that those that go are in the archive."""
+    labels: dict[int, frozenset[str]] = field(default_factory=dict)
+    """On Gmail: the labels of those that go, as they were decided about."""
     sent_later: int = 0
     """Of those that go: how many have a Date header that is not old enough; arrival decides all the same."""
 
@@ -169,7 +174,10 @@ class PruneResult:
         if self.stopped is not None:
             return self.stopped.exit
         declined = bool(self.plan.messages) and not self.agreed and not self.plan.dry_run
-        if declined or self.plan.refused or any(outcome.problem for outcome in self.outcomes.values()):
+        outcomes = self.outcomes.values()
+        if declined or self.plan.refused or any(outcome.problem for outcome in outcomes):
+            return Exit.REFUSED
+        if self.plan.unattended and any(outcome.unproven for outcome in outcomes):
             return Exit.REFUSED
         if self.plan.incomplete or self.left or self.missed:
             return Exit.PARTIAL

@@ -256,6 +256,13 @@ def decide(
     return out
 
 
+def keep_unproven(decisions: Decisions, candidates: Collection[int], proven: Collection[int]) -> set[int]:
+    """Keep those of these candidates for which there is no evidence; which they are."""
+    unproven = set(candidates) - set(proven)
+    decisions.keep(unproven & decisions.go.keys(), Stays.UNPROVEN)
+    return unproven
+
+
 def needed(folders: Mapping[bytes, Decisions], first: Collection[bytes], octets: int) -> dict[bytes, set[int]]:
     """Of the messages that may go those that free so many octets: from the folders in ``first``, then the oldest."""
     queue = sorted(

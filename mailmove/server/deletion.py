@@ -1,49 +1,64 @@
 r"""Deleting on a server: by UID, in an unchanged folder, one command at a time, and believed only after another look.
 
-All of mailmove's deletions are in :func:`delete`. It sends UID STORE ``\Deleted`` and UID EXPUNGE of the same UIDs
-(RFC 4315 2.1), so that what other clients have marked stays. It never sends EXPUNGE, which would take their marks for
-its own, nor CLOSE, which expunges (RFC 9051 6.4.1), nor a command before the last one is answered.
+All of mailmove's deletions are in :meth:`Deletion.delete`, which takes :class:`~mailmove.evidence.Evidence` for each
+message and deletes none without. It sends UID STORE ``\Deleted``, looks at the flags once more, and sends UID EXPUNGE
+of the same UIDs (RFC 4315 2.1), so that what other clients have marked stays. It never sends EXPUNGE, which would take
+their marks for its own, nor CLOSE, which expunges (RFC 9051 6.4.1), nor a command before the last one is answered.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mailmove.errors import CommandRefused, LackingError
-from mailmove.model import Folder, Listed, Selected
-from mailmove.server import scan
+from mailmove.evidence import Proof, clock
+from mailmove.model import Folder, Listed, MessageId, Selected
+from mailmove.server import fetchline, scan
 from mailmove.server.folders import select
+from mailmove.server.parse import Segments
 from mailmove.server.wire import Argument, Astring, Wire
 from mailmove.units import LONG_LINE, parse_uid_set, uid_sets
 
 DELETED = "\\deleted"
 
 CHANGED = "it changed since the plan was made"
+RELABELLED = "it was given another label since the plan was made"
 REPLACED = "its UIDVALIDITY changed: these UIDs are other messages now"
 IN_TRASH = "it was moved to Trash, which still has it"
 STILL_THERE = "the server answered OK and still has it"
+UNPROVEN = "that it is in the archive was not proven a moment ago"
+MARKED = r"it is kept, and the server would not take mailmove's \Deleted off it"
+
+FIRST_PORTION, MAX_PORTION = 250, 4000
+PORTION_SECONDS, PORTION_ROUND_TRIPS = 0.2, 4
+CALM_LOOKS = 3
 
 _UIDVALIDITY = re.compile(rb"\* OK \[UIDVALIDITY (\d{1,10})\]", re.IGNORECASE)
+_MODIFIED = re.compile(rb"\[MODIFIED ([0-9:,]+)\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of the messages that were to be deleted from a folder, each in one of the three.
+    """What became of the messages that were to be deleted from a folder, each in one of the first three.
 
     ``gone``: deleted, and not there at another look; ``vanished``: not there when we came; ``left``: there, and why.
-    ``problem`` says why the folder was left early.
+    ``unproven`` are those among the left that the archive was not seen to hold just before, ``marked`` those that keep
+    our ``\\Deleted``, because the server would not take it off. ``problem`` says why the folder was left early.
     """
 
     gone: frozenset[int] = frozenset()
     vanished: frozenset[int] = frozenset()
     left: Mapping[int, str] = field(default_factory=dict)
     problem: str = ""
+    unproven: frozenset[int] = frozenset()
+    marked: frozenset[int] = frozenset()
 
 
-Look = tuple[Selected, dict[int, Listed]]
-"""A folder as it was opened, and those of the messages asked for that are in it."""
+Labels = Mapping[int, frozenset[str]]
+"""Gmail's labels of messages, by UID."""
 
 
 class _Replaced(Exception):
@@ -62,69 +77,278 @@ def must_be_able(wire: Wire) -> None:
         )
 
 
-def delete(
-    wire: Wire,
-    folder: Folder,
-    uidvalidity: int,
-    wanted: Mapping[int, Listed],
-    *,
-    again: bool = False,
-    trash: Folder | None = None,
-) -> Outcome:
-    r"""Delete exactly these messages, each only if it still is as ``wanted`` lists it: size, arrival and flags.
+class Deletion:
+    r"""The deletion of messages of one folder, over one connection: portion by portion, then another look.
 
-    A folder whose UIDVALIDITY is another one, or where any of these UIDs is another message, loses nothing. What is
-    left in the end is not left marked, unless it was marked before. ``again``: an earlier attempt may have marked them.
-    ``trash``: here expunging would only take a label away (Gmail); they are moved to this folder, and expunged there.
+    Ask :meth:`portion` for UIDs until there are none, each time :meth:`delete` them, and end with :meth:`close`. Each
+    message goes only if it still is as ``wanted`` lists it: size, arrival and flags. A folder whose UIDVALIDITY is
+    another one, or where any of these UIDs is another message, loses nothing. What is left in the end is not left
+    marked, unless it was marked before.
 
-    :raises LackingError: without UIDPLUS.
-    :raises Disconnected: and the other errors of :class:`~mailmove.server.wire.Wire`; what is gone is unknown then,
-        and calling this again with ``again`` finishes it.
+    ``tried`` are those that an earlier attempt may have marked. ``trash``: here expunging would only take a label away
+    (Gmail); messages are moved to this folder, and expunged there, if they have no other ``labels`` than before.
+
+    Every method raises :exc:`~mailmove.errors.Disconnected` and the other errors of
+    :class:`~mailmove.server.wire.Wire`; what is gone is unknown then, and another one with :attr:`tried` finds out.
     """
-    must_be_able(wire)
-    try:
-        before, now = _open(wire, folder, uidvalidity, wanted)
-    except _Replaced as error:
-        return Outcome(left=dict.fromkeys(wanted, str(error)), problem=str(error))
-    missing = frozenset(wanted.keys() - now.keys())
-    left = {uid: CHANGED for uid, listed in now.items() if not _unchanged(listed, wanted[uid], again=again)}
-    going = now.keys() - left.keys()
-    answered: set[int] = set()
-    problem = ""
-    try:
-        for chosen in uid_sets(going, LONG_LINE):
-            if trash is not None:
-                verb = b"UID MOVE" if wire.can("MOVE") else b"UID COPY"  # Gmail moves what is copied to Trash
-                _send(wire, uidvalidity, verb, chosen.encode(), Astring(trash.wire))
-            else:
-                _send(wire, uidvalidity, b"UID STORE", chosen.encode(), rb"+FLAGS.SILENT (\Deleted)")
-                _send(wire, uidvalidity, b"UID EXPUNGE", chosen.encode())
-            answered |= parse_uid_set(chosen)
-        after, there = _look_again(wire, folder, uidvalidity, going)
-        if _contradicts(before, after, len(going) - len(there)):
-            problem = "the server says they are gone, and that the folder is as full as before"
-            there = {uid: now[uid] for uid in going}
-    except _Replaced as error:  # which of them are gone can no longer be asked
-        left.update(dict.fromkeys(going - answered, str(error)))
-        return Outcome(frozenset(answered), missing, left, str(error))
-    except CommandRefused as error:
-        problem = f"the server refused {error.command}: {error.text or error.status}"
-        there = scan.find(wire, going)
-    ours = [uid for uid, listed in there.items() if is_marked(listed) and not is_marked(wanted[uid])]
-    if ours:
+
+    def __init__(
+        self,
+        wire: Wire,
+        folder: Folder,
+        uidvalidity: int,
+        wanted: Mapping[int, Listed],
+        *,
+        tried: Collection[int] = (),
+        trash: Folder | None = None,
+        labels: Labels | None = None,
+    ) -> None:
+        """Open the folder and look at the messages.
+
+        :raises LackingError: without UIDPLUS.
+        """
+        must_be_able(wire)
+        self.tried = set(tried)
+        """Those that may carry a mark of ours."""
+        self._wire, self._folder, self._uidvalidity, self._wanted = wire, folder, uidvalidity, wanted
+        self._trash, self._labels = trash, labels or {}
+        self._earlier = frozenset(tried)
+        self._now: dict[int, Listed] = dict(wanted)
+        self._left: dict[int, str] = {}
+        self._unproven: set[int] = set()
+        self._answered: set[int] = set()
+        self._marked: set[int] = set()
+        self._problem = ""
+        self._replaced = False
+        self._queue: list[int] = []
+        self._pace = _Pace()
         try:
-            unmark(wire, folder, uidvalidity, ours)
-        except CommandRefused:
-            pass  # what is left is told all the same
-    left.update(dict.fromkeys(there, problem or STILL_THERE))
-    gone = frozenset(going - there.keys())
-    if again:
-        gone, missing = gone | missing, frozenset()
-    if trash is not None:
-        stuck = _empty(wire, trash, {wanted[uid].object_id for uid in gone} - {None})
-        left.update({uid: IN_TRASH for uid in gone if wanted[uid].object_id in stuck})
-        gone -= left.keys()
-    return Outcome(gone, missing, left, problem)
+            self._before, self._now = _open(wire, folder, uidvalidity, wanted)
+        except _Replaced as error:
+            self._replace(str(error))
+            return
+        for uid, listed in self._now.items():
+            if not self._is_as_wanted(uid, listed.flags):
+                self._left[uid] = CHANGED
+        self._release({uid: self._now[uid].flags for uid in self._left})
+        self._queue = sorted(self._now.keys() - self._left.keys(), reverse=True)
+
+    def portion(self) -> list[int]:
+        """The UIDs that are to go next, not more than the server deletes in a moment; none at the end."""
+        if not self._queue:
+            return []
+        some = self._queue[: -self._pace.size - 1 : -1]
+        some = sorted(parse_uid_set(next(uid_sets(some, LONG_LINE))))
+        del self._queue[-len(some) :]
+        return some
+
+    def delete(self, uids: Iterable[int], proof: Proof) -> None:
+        r"""Delete these messages, those for which ``proof`` holds valid evidence; the others are left.
+
+        What gets other flags before the last look is answered, by a program besides, is unmarked and left.
+        """
+        now = clock()
+        proven = []
+        for uid in uids:
+            evidence = proof.get(uid)
+            if evidence and evidence.proves(MessageId(self._folder.wire, self._uidvalidity, uid), now):
+                proven.append(uid)
+            else:
+                self._left[uid] = UNPROVEN
+                self._unproven.add(uid)
+        if not proven:
+            return
+        try:
+            if self._trash is not None:
+                self._move(proven, self._trash)
+            else:
+                self._expunge(proven)
+        except _Replaced as error:  # which of them are gone can no longer be asked
+            self._replace(str(error))
+        except CommandRefused as error:
+            self._stop(error)
+
+    def leave(self, why: Mapping[int, str]) -> None:
+        """Keep these of the last portion: the archive was seen not to hold them."""
+        self._left.update(why)
+        self._unproven.update(why)
+
+    def close(self) -> Outcome:
+        """Look at the folder again, opened anew, and tell what became of every message."""
+        going = self._now.keys() - self._left.keys()
+        there: dict[int, Listed] = {}
+        if not self._replaced:
+            try:
+                there = self._look_again(going)
+            except _Replaced as error:
+                self._replace(str(error))
+                going = self._now.keys() - self._left.keys()
+        missing = self._wanted.keys() - self._now.keys()
+        gone = (going - there.keys()) | (missing & self._earlier)
+        left = dict.fromkeys(there, self._problem or STILL_THERE) | self._left
+        if self._trash is not None and not self._replaced:
+            stuck = _empty(self._wire, self._trash, {self._wanted[uid].object_id for uid in gone} - {None})
+            left |= {uid: IN_TRASH for uid in gone if self._wanted[uid].object_id in stuck}
+            gone -= left.keys()
+        return Outcome(
+            frozenset(gone),
+            frozenset(missing - self._earlier),
+            left,
+            self._problem,
+            frozenset(self._unproven),
+            frozenset(self._marked),
+        )
+
+    def _expunge(self, uids: list[int]) -> None:
+        modified, since = self._mark(uids)
+        changed = dict.fromkeys(modified & set(uids), CHANGED)
+        going, differing = self._look([uid for uid in uids if uid not in changed], since)
+        self._left.update(changed | differing)
+        self._release(dict.fromkeys(differing, frozenset({DELETED})))
+        if going:
+            began = time.monotonic()
+            self._send(b"UID EXPUNGE", _set(going))
+            self._pace.expunged(len(going), time.monotonic() - began)
+            self._answered.update(going)
+
+    def _mark(self, uids: list[int]) -> tuple[set[int], int | None]:
+        r"""Set ``\Deleted``, where the server can only on what did not change since the folder was opened (RFC 7162).
+
+        Returns which it says did change, and the modification sequence that the mark gave to the others, if it tells.
+        """
+        modseq = self._before.highestmodseq if self._wire.can("CONDSTORE") or self._wire.can("QRESYNC") else None
+        condition = b"(UNCHANGEDSINCE %d) " % modseq if modseq else b""
+        self.tried.update(uids)
+        told: dict[int, int] = {}
+        for segments in self._send(b"UID STORE", _set(uids), condition + rb"+FLAGS.SILENT (\Deleted)"):
+            if (found := fetchline.modseq(segments)) is not None:
+                told[found[0]] = found[1]
+        refused = _MODIFIED.search(self._wire.completion) if modseq else None
+        modified = parse_uid_set(refused[1].decode()) if refused else set()
+        marked = [told.get(uid) for uid in uids if uid not in modified]
+        return modified, None if not modseq or None in marked else min(filter(None, marked), default=None)
+
+    def _look(self, uids: list[int], since: int | None = None) -> tuple[list[int], dict[int, str]]:
+        """Which of these still are as wanted, and what became of the others; what is not there is in neither.
+
+        ``since``: what the server does not name has not changed since then.
+        """
+        item = b"(UID FLAGS X-GM-LABELS)" if self._trash is not None else b"(UID FLAGS)"
+        item += b" (CHANGEDSINCE %d)" % since if since else b""
+        for _ in range(CALM_LOOKS) if uids else ():
+            began, calm = time.monotonic(), True
+            now: dict[int, str] = dict.fromkeys(uids, "") if since else {}
+            for segments in self._send(b"UID FETCH", _set(uids), item):
+                if (told := fetchline.state(segments)) is None:
+                    continue
+                uid, flags, labels = told
+                calm = calm and uid is not None  # or who knows which of them another program changed
+                if uid in self._now:
+                    now[uid] = self._differs(uid, flags, labels)
+            self._pace.answered(time.monotonic() - began)
+            if calm:
+                differing = {uid: why for uid in uids if (why := now.get(uid))}
+                return [uid for uid in uids if now.get(uid) == ""], differing
+        return [], dict.fromkeys(uids, CHANGED)
+
+    def _differs(self, uid: int, flags: frozenset[str] | None, labels: frozenset[str] | None) -> str:
+        """Why a message is not as it was wanted, if so."""
+        if flags is not None and not self._is_as_wanted(uid, flags):
+            return CHANGED
+        if self._trash is not None and (labels is None or labels - self._labels.get(uid, frozenset())):
+            return RELABELLED
+        return ""
+
+    def _is_as_wanted(self, uid: int, flags: frozenset[str]) -> bool:
+        ignored = {DELETED} if uid in self.tried else set()
+        return _lower(flags) - ignored == _lower(self._wanted[uid].flags) - ignored
+
+    def _move(self, uids: list[int], trash: Folder) -> None:
+        going, differing = self._look(uids)
+        self._left.update(differing)
+        if going:
+            self.tried.update(going)
+            verb = b"UID MOVE" if self._wire.can("MOVE") else b"UID COPY"  # Gmail moves what is copied to Trash
+            self._send(verb, _set(going), Astring(trash.wire))
+            self._answered.update(going)
+
+    def _ours(self, flags: Mapping[int, frozenset[str]]) -> list[int]:
+        """Which of these carry a mark that only we can have set."""
+        return [
+            uid
+            for uid, found in flags.items()
+            if uid in self.tried and DELETED in _lower(found) and not is_marked(self._wanted[uid])
+        ]
+
+    def _release(self, flags: Mapping[int, frozenset[str]]) -> None:
+        """Take our mark off those of these that carry it, in the folder as it is open; tried again at the end."""
+        try:
+            if ours := self._ours(flags):
+                self._send(b"UID STORE", _set(ours), rb"-FLAGS.SILENT (\Deleted)")
+        except CommandRefused as error:
+            self._stop(error)
+
+    def _look_again(self, going: Collection[int]) -> dict[int, Listed]:
+        """Which of these are in the folder, opened anew; what is left is left without a mark of ours."""
+        after = select(self._wire, self._folder)
+        if after.uidvalidity != self._uidvalidity:
+            raise _Replaced(REPLACED)
+        found = scan.find(self._wire, self._now.keys())
+        there = {uid: listed for uid, listed in found.items() if uid in going}
+        if ours := self._ours({uid: listed.flags for uid, listed in found.items()}):
+            try:
+                unmark(self._wire, self._folder, self._uidvalidity, ours)
+            except CommandRefused:
+                self._marked.update(ours)
+                self._left.update(dict.fromkeys(ours, MARKED))
+        if _contradicts(self._before, after, len(going) - len(there)):
+            self._problem = "the server says they are gone, and that the folder is as full as before"
+            return {uid: self._now[uid] for uid in going}
+        return there
+
+    def _stop(self, error: CommandRefused) -> None:
+        """The server refuses: nothing more goes."""
+        self._problem = f"the server refused {error.command}: {error.text or error.status}"
+        self._queue.clear()
+
+    def _replace(self, why: str) -> None:
+        """The folder is another one now: nothing more goes, and what was marked in it cannot be looked at."""
+        self._replaced, self._problem = True, why
+        self._queue.clear()
+        for uid in self._now.keys() - self._answered - self._left.keys():
+            self._left[uid] = why
+        self._marked |= {uid for uid in self.tried & self._left.keys() if not is_marked(self._wanted[uid])}
+
+    def _send(self, *words: Argument) -> list[Segments]:
+        return _send(self._wire, self._uidvalidity, *words)
+
+
+class _Pace:
+    """How many messages a portion has: as many as the server deletes in a moment.
+
+    That moment is the time in which what another program changes comes too late. Each portion costs three round trips,
+    so that it is longer where those are.
+    """
+
+    def __init__(self) -> None:
+        self.size = FIRST_PORTION
+        self._round_trip = float("inf")
+
+    def answered(self, seconds: float) -> None:
+        """A command that costs the server little took so long."""
+        self._round_trip = min(self._round_trip, seconds)
+
+    def expunged(self, messages: int, seconds: float) -> None:
+        """So many messages took so long."""
+        self.answered(seconds)
+        aim = max(PORTION_SECONDS, PORTION_ROUND_TRIPS * self._round_trip)
+        fitting = messages * aim / max(seconds - self._round_trip, 1e-3)
+        self.size = max(FIRST_PORTION // 4, min(int(fitting), 4 * self.size, MAX_PORTION))
+
+
+def _set(uids: Iterable[int]) -> bytes:
+    """A portion's UIDs, which fit on one line."""
+    return ",".join(uid_sets(uids, LONG_LINE)).encode()
 
 
 def unmark(
@@ -145,7 +369,9 @@ def unmark(
     return Outcome(frozenset(uids) - now.keys(), left=dict.fromkeys(now, "the run was interrupted"))
 
 
-def _open(wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Listed]) -> Look:
+def _open(
+    wire: Wire, folder: Folder, uidvalidity: int, wanted: Mapping[int, Listed]
+) -> tuple[Selected, dict[int, Listed]]:
     """Open a folder for writing and find these messages in it.
 
     :raises _Replaced: when it, or one of them, is not what it was.
@@ -175,22 +401,14 @@ def _empty(wire: Wire, trash: Folder, names: Collection[str | None]) -> set[str 
     return set(held().values()) if select(wire, trash).exists else set()
 
 
-def _send(wire: Wire, uidvalidity: int, *words: Argument) -> None:
+def _send(wire: Wire, uidvalidity: int, *words: Argument) -> list[Segments]:
     """Run one command to its end, and notice when the folder is replaced under it."""
-    replaced = False
-    for response in wire.responses(*words):
+    responses = wire.command(*words)
+    for response in responses:
         found = _UIDVALIDITY.match(response[0])
-        replaced = replaced or (found is not None and int(found[1]) != uidvalidity)
-    if replaced:
-        raise _Replaced(REPLACED)
-
-
-def _look_again(wire: Wire, folder: Folder, uidvalidity: int, uids: Collection[int]) -> Look:
-    """Which of these are in the folder, opened anew: not as the session before remembers it."""
-    selected = select(wire, folder)
-    if selected.uidvalidity != uidvalidity:
-        raise _Replaced(REPLACED)
-    return selected, scan.find(wire, uids)
+        if found is not None and int(found[1]) != uidvalidity:
+            raise _Replaced(REPLACED)
+    return responses
 
 
 def _contradicts(before: Selected, after: Selected, gone: int) -> bool:
@@ -200,15 +418,10 @@ def _contradicts(before: Selected, after: Selected, gone: int) -> bool:
     return after.exists > before.exists - gone + (after.uidnext - before.uidnext)
 
 
-def _unchanged(now: Listed, planned: Listed, *, again: bool) -> bool:
-    return _flags(now, again) == _flags(planned, again)
-
-
-def _flags(listed: Listed, but_deleted: bool) -> frozenset[str]:
-    lower = frozenset(flag.lower() for flag in listed.flags)
-    return lower - {DELETED} if but_deleted else lower
-
-
 def is_marked(listed: Listed) -> bool:
     r"""Whether a message carries ``\Deleted``."""
-    return any(flag.lower() == DELETED for flag in listed.flags)
+    return DELETED in _lower(listed.flags)
+
+
+def _lower(flags: Iterable[str]) -> frozenset[str]:
+    return frozenset(flag.lower() for flag in flags)

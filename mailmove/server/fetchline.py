@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from mailmove.model import Listed
+from mailmove.model import Listed, folder_text
 from mailmove.server.internaldate import to_seconds
 from mailmove.server.parse import Segments, Value, number, pairs, parse
 from mailmove.server.wire import Wire
@@ -32,6 +32,7 @@ _SHAPES = {
     b"BODY[]": rb"~?\{(?P<octets>\d{1,20})\}",
 }
 _NEEDED = {b"UID", b"RFC822.SIZE", b"FLAGS", b"INTERNALDATE"}
+_FLAGS = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"]*)\)\)")
 _EMAILID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 
 
@@ -122,6 +123,34 @@ def items(segments: Segments) -> dict[str, Value]:
         return {}
     values = parse(segments)
     return pairs(values[3] if len(values) > 3 else None)
+
+
+def state(segments: Segments) -> tuple[int | None, frozenset[str] | None, frozenset[str] | None] | None:
+    """UID, flags and Gmail's labels, as far as a FETCH response tells them; None for one that tells of neither.
+
+    Without UID it was sent because another client changed something.
+    """
+    if found := _FLAGS.fullmatch(segments[0]):
+        return int(found[1]), flag_set(found[2]), None
+    told = items(segments)
+    flags, labels = told.get("FLAGS"), told.get("X-GM-LABELS")
+    if not isinstance(flags, list) and not isinstance(labels, list):
+        return None
+    return (
+        number(told.get("UID"), MAX_UID),
+        flags_of(flags) if isinstance(flags, list) else None,
+        frozenset(folder_text(name) for name in labels if isinstance(name, bytes))
+        if isinstance(labels, list)
+        else None,
+    )
+
+
+def modseq(segments: Segments) -> tuple[int, int] | None:
+    """UID and modification sequence (RFC 7162 3.1.4.2) that a FETCH response tells, if both."""
+    told = items(segments)
+    uid, value = number(told.get("UID"), MAX_UID), told.get("MODSEQ")
+    sequence = number(value[0]) if isinstance(value, list) and value else None
+    return (uid, sequence) if uid and sequence else None
 
 
 def _read(segments: Segments) -> Told | None:

@@ -71,10 +71,10 @@ def flags(wire: Wire) -> dict[int, frozenset[str]]:
     return found
 
 
-def labels(wire: Wire) -> dict[int, tuple[str, ...]]:
-    r"""The Gmail labels of every message of the selected folder: names of folders, ``\Inbox`` and the like."""
+def labels(wire: Wire, chosen: bytes = b"1:*") -> dict[int, tuple[str, ...]]:
+    r"""The Gmail labels of messages of the selected folder: names of folders, ``\Inbox`` and the like."""
     found: dict[int, tuple[str, ...]] = {}
-    for segments in wire.responses(b"UID FETCH", b"1:*", b"(UID X-GM-LABELS)"):
+    for segments in wire.responses(b"UID FETCH", chosen, b"(UID X-GM-LABELS)"):
         told = items(segments)
         uid, names = number(told.get("UID"), MAX_UID), told.get("X-GM-LABELS")
         if uid and isinstance(names, list) and uid not in found:

@@ -542,7 +542,8 @@ def test_folders_left_out_of_the_export_are_never_pruned_unless_archiving_is_wai
 
 
 def test_what_was_restored_counts_from_its_restore(server: Scripted, pruner: Pruner) -> None:
-    from mailmove.archive.records import MessageId, Restored
+    from mailmove.archive.records import Restored
+    from mailmove.model import MessageId
     from mailmove.units import timestamp
 
     pruner.export()

@@ -7,9 +7,9 @@ from pathlib import Path
 from mailmove.archive import store
 from mailmove.archive.manifest import Manifest
 from mailmove.archive.memory import Memory
-from mailmove.archive.records import MessageId, Restored, Restoring
+from mailmove.archive.records import Restored, Restoring
 from mailmove.archive.store import Archive
-from mailmove.model import Folder
+from mailmove.model import Folder, MessageId
 
 AT = "2026-11-23T10:02:00Z"
 BEGUN = Restoring(b"Sent \xff", 7, 100, AT)
