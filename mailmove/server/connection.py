@@ -34,11 +34,21 @@ from mailmove.server.trust import trust, untrusted
 CONNECT_TIMEOUT = 30.0
 _MAX_LOGIN_LITERAL = 1 << 16
 
+_FAREWELL_PATIENCE = 5.0  # seconds; after BYE only the completion of the command under way may come
+
+_WORDS = re.compile(rb"([^\s+]\S*) ([A-Za-z][A-Za-z-]*(?: \[[A-Za-z0-9-]+)?)(\Z)?")
+_COMPLETION = re.compile(rb"[^\s*+]\S* (?:OK|NO|BAD) ")
+_BYE = re.compile(rb"\* BYE(?: (.*))?", re.DOTALL)
+
 _CHECK_PORT = (
     "Check host and port: 993 wants imaps:// (TLS from the start), 143 imap:// (STARTTLS). Or try again later."
 )
 
 log = logging.getLogger(__name__)
+
+
+class _Farewell(Exception):
+    """The server said BYE, and why."""
 
 
 class _IMAP4(imaplib.IMAP4):
@@ -76,7 +86,24 @@ class _IMAP4(imaplib.IMAP4):
         return b"".join(bytes(piece) for piece in self.reader.literal(size))
 
     def readline(self) -> bytes:
-        return self.reader.line() + b"\r\n"
+        """A line, in the letters and with the spaces that imaplib insists on.
+
+        :raises _Farewell: on BYE, unless the command under way is completed all the same.
+        """
+        line = _spelled(self.reader.line())
+        if bye := _BYE.fullmatch(line):
+            line = self._completion_after(bye)
+        return line + b"\r\n"
+
+    def _completion_after(self, bye: re.Match[bytes]) -> bytes:
+        self.sock.settimeout(min(_FAREWELL_PATIENCE, self._endpoint.timeout))
+        try:
+            line = _spelled(self.reader.line())
+        except Disconnected:
+            line = b""
+        if not _COMPLETION.match(line):
+            raise _Farewell((bye[1] or b"").decode("utf-8", "replace"))
+        return line
 
     def shutdown(self) -> None:
         self._cancel.forget(self.sock)
@@ -105,6 +132,15 @@ class _IMAP4(imaplib.IMAP4):
         self.untagged_responses.clear()  # imapclient asks for the capabilities again
         self._tls_established = True
         return answer
+
+
+def _spelled(line: bytes) -> bytes:
+    """Status and response code in capitals, and a space after a status without text (RFC 9051 9)."""
+    found = _WORDS.match(line)
+    if not found:
+        return line
+    end = b" " if found[3] is not None and found[1] != b"*" else b""
+    return line[: found.start(2)] + found[2].upper() + line[found.end(2) :] + end
 
 
 class _Client(imapclient.IMAPClient):  # type: ignore[misc]
@@ -166,6 +202,8 @@ def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
         cancel.check()
         if isinstance(error, Disconnected):
             raise Disconnected(f"{where}: {error.what}", _CHECK_PORT) from None
+        if isinstance(error, _Farewell):
+            raise _hung_up(error, where) from None
         if isinstance(error, MailmoveError) or not isinstance(error, Exception):
             raise
         raise _explain(error, where, endpoint.ca_file) from error
@@ -224,6 +262,12 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint, hint: str = _WRONG
         login()
     except imapclient.exceptions.IMAPClientAbortError:
         raise
+    except _Farewell as bye:
+        if not refusal.denies_login(str(bye)):
+            raise
+        raise LoginRefused(
+            f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(str(bye))}", hint
+        ) from None
     except (imapclient.exceptions.LoginError, imaplib.IMAP4.error) as error:
         answer = _answer(error)
         busy = refusal.busy(answer)
@@ -243,6 +287,12 @@ def _answer(error: Exception) -> str:
     except (SyntaxError, ValueError):
         octets = None
     return octets.decode("utf-8", "replace") if isinstance(octets, bytes) else text
+
+
+def _hung_up(bye: _Farewell, where: str) -> Unreachable:
+    """A server that says BYE before or at the login: not now, as far as anybody can tell."""
+    error = refusal.said_bye(str(bye))
+    return Disconnected(f"{where}: {error.what}", "Try again later.") if isinstance(error, Disconnected) else error
 
 
 def _explain(error: Exception, where: str, ca_file: str | None) -> MailmoveError:

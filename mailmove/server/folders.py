@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from mailmove.errors import CommandRefused, Disconnected
 from mailmove.model import Folder, FolderStatus, NamespaceKind, Seen, Selected
+from mailmove.server import refusal
 from mailmove.server.parse import Segments, Value, number, pairs, parse
 from mailmove.server.wire import Astring, Wire, sendable
 from mailmove.units import plural
@@ -24,7 +25,8 @@ def look(wire: Wire) -> list[Seen]:
 
     Folders that cannot hold messages have no status and no problem.
 
-    :raises CommandRefused: when the server refuses LIST itself.
+    :raises LoginError: when the server refuses everything.
+    :raises CommandRefused: when it refuses LIST itself.
     """
     items = _status_items(wire)
     returns = [b"SPECIAL-USE"] if wire.can("SPECIAL-USE") and wire.can("LIST-EXTENDED") else []
@@ -46,7 +48,7 @@ def look(wire: Wire) -> list[Seen]:
         elif _TELLING.match(answer[0]):
             answers.append(answer)
     if refused:  # perhaps the server promised more than it can do
-        answers += wire.command(b"LIST", b'"" "*"')
+        answers += _plain_list(wire)
     _gather(answers, folders, statuses)
     if not folders:  # there is always an INBOX
         raise CommandRefused("LIST", "OK", "", "it named no folder")
@@ -66,6 +68,24 @@ def look(wire: Wire) -> list[Seen]:
         )
         for name, folder in folders.items()
     ]
+
+
+def _plain_list(wire: Wire) -> list[Segments]:
+    """LIST without any extension.
+
+    :raises LoginError: when the server refuses this and INBOX as well: we are logged in to nothing.
+    :raises CommandRefused: when it refuses this alone.
+    """
+    try:
+        return wire.command(b"LIST", b'"" "*"')
+    except CommandRefused as error:
+        if error.busy:
+            raise
+        try:
+            wire.command(b"STATUS", b"INBOX", b"(MESSAGES)")
+        except CommandRefused:
+            raise refusal.shut_out(error.text or error.status) from None
+        raise
 
 
 def status(wire: Wire, folder: Folder) -> FolderStatus:

@@ -1,10 +1,26 @@
-"""What the server calls itself (RFC 2971); worth showing, never worth relying on."""
+"""Who is talking (RFC 2971): what we call ourselves, and what the server does.
+
+The latter is worth showing, never worth relying on. Some providers (163.com, 126.com, yeah.net) open no folder for a
+client that has not told its name after the login.
+"""
 
 from __future__ import annotations
 
-from mailmove.errors import CommandRefused
+from mailmove import __version__
+from mailmove.errors import CommandRefused, Throttled
 from mailmove.server.parse import pairs, parse
 from mailmove.server.wire import Wire
+
+_OURSELVES = b'("name" "mailmove" "version" "%b")' % __version__.encode()
+
+
+def introduce(wire: Wire) -> None:
+    """Tell the server who we are, if it can be told; what it says to that does not matter."""
+    if wire.can("ID"):
+        try:
+            wire.command(b"ID", _OURSELVES)
+        except (CommandRefused, Throttled):
+            pass
 
 
 def software(wire: Wire) -> str:
@@ -13,7 +29,7 @@ def software(wire: Wire) -> str:
         return ""
     told: dict[str, str] = {}
     try:
-        for response in wire.command(b"ID", b"NIL"):
+        for response in wire.command(b"ID", _OURSELVES):
             if response[0][2:5].upper() == b"ID ":
                 for name, value in pairs(parse(response)[2]).items():
                     if isinstance(value, bytes):

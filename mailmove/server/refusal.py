@@ -13,6 +13,7 @@ from mailmove.errors import (
     Disconnected,
     Exhausted,
     Exit,
+    LoginError,
     MailmoveError,
     Throttled,
     TooManyConnections,
@@ -28,6 +29,10 @@ _BACKOFF = re.compile(r"suggested backoff time:?\s*(\d+)\s*(milliseconds|ms|seco
 _BUSY_CODES = {"UNAVAILABLE", "INUSE", "THROTTLED", "LIMIT"}
 _BUSY_WORDS = re.compile(r"throttled|rate limit|try again later", re.IGNORECASE)
 _TOO_MANY = re.compile(r"too many (simultaneous )?connections|maximum number of connections", re.IGNORECASE)
+_DENIED_CODES = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN"}
+_CREDENTIALS = re.compile(r"\b(log-?[io]n|auth|credential|pass|user|account)", re.IGNORECASE)
+_WRONG = re.compile(r"\b(fail|invalid|incorrect|wrong|bad|unknown|denied|reject|refus)", re.IGNORECASE)
+_FOR_NOW = re.compile(r"\b(temporar|internal|backend|process|unavailable|later|down)", re.IGNORECASE)
 _DAILY_LIMIT = re.compile(r"bandwidth limits|download limit", re.IGNORECASE)
 
 
@@ -60,6 +65,22 @@ def busy(text: str) -> Unreachable | None:
     return Throttled(f"the server is busy: {visible(text)}", wait)
 
 
+def denies_login(text: str) -> bool:
+    """Whether a BYE in answer to a login speaks of the credentials, not of the server."""
+    if code_of(text) in _DENIED_CODES:
+        return True
+    spoken = _CREDENTIALS.search(text) and _WRONG.search(text) and not _FOR_NOW.search(text)
+    return bool(spoken) and busy(text) is None
+
+
+def shut_out(text: str) -> LoginError:
+    """The error for a login that is accepted, and of no use."""
+    return LoginError(
+        f"the server accepts the login and then refuses everything: {visible(text)}",
+        "Usual causes: IMAP is off for this mailbox; it is another or a shared mailbox; the token is another user's.",
+    )
+
+
 def refused(command: str, status: str, text: str, *, believed: bool = True) -> MailmoveError:
     """The error for a tagged NO or BAD; not ``believed``: busy for who knows how long is a refusal like any other."""
     pause = busy(text)
@@ -71,7 +92,7 @@ def refused(command: str, status: str, text: str, *, believed: bool = True) -> M
     return error
 
 
-def said_bye(text: str) -> MailmoveError:
+def said_bye(text: str) -> Unreachable:
     """The error for a BYE that we did not ask for."""
     pause = busy(text)
     if pause is not None and not isinstance(pause, Busy):

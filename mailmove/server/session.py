@@ -11,6 +11,7 @@ from mailmove.cancel import Cancel
 from mailmove.errors import Busy, Disconnected, Exhausted, Throttled, TooManyConnections, Unreachable
 from mailmove.model import Endpoint, Secret
 from mailmove.safe import visible
+from mailmove.server import ident
 from mailmove.server.connection import connect
 from mailmove.server.slots import Slots
 from mailmove.server.wire import Wire
@@ -73,6 +74,11 @@ class Session:
         self._slots.take(self.endpoint.host, self.cancel)
         try:
             wire = Wire(connect(self.endpoint, self._secret, self.cancel), self.cancel)
+            try:
+                ident.introduce(wire)
+            except BaseException:
+                wire.close()
+                raise
         except BaseException:
             self._slots.give(self.endpoint.host)
             raise

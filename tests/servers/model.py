@@ -197,7 +197,7 @@ class Store:
     def do_noop(self, state: State) -> None: ...
 
     def do_id(self, state: State, told: Value) -> Answer:
-        state.identified = state.authenticated and isinstance(told, list)
+        state.identified = state.identified or (state.authenticated and isinstance(told, list))
         yield b"* ID NIL"
 
     def do_logout(self, state: State) -> Answer:

@@ -58,6 +58,7 @@ BESIDES = {
     ("mailmove.report.account", "mailmove.vault"): "names the place of the secret, never reads it",
     ("mailmove.report.account", "mailmove.discovery.providers"): "what the provider wants",
     ("mailmove.cli", "mailmove"): "--version",
+    ("mailmove.server.ident", "mailmove"): "servers are told our version",
 }
 """Arrows of single modules, each with its reason."""
 
