@@ -19,12 +19,13 @@ from mailmove.archive import durable, records
 from mailmove.archive.headers import Headers
 from mailmove.archive.journal import Position
 from mailmove.archive.names import Base
+from mailmove.archive.newer import Newer
 from mailmove.archive.records import Record
 from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible
 
-SCHEMA = 6
+SCHEMA = 7
 _MAX_CACHE_KB = 4096
 _CHECKPOINT = 8000  # pages of write-ahead log; hashes scatter, and later writes to a page replace earlier ones
 
@@ -58,6 +59,10 @@ CREATE TABLE run (
 CREATE TABLE deletion (
     number INTEGER PRIMARY KEY, run TEXT NOT NULL, folder INTEGER NOT NULL, begun TEXT NOT NULL, done TEXT);
 CREATE INDEX deletion_run ON deletion (run);
+CREATE TABLE remembered (
+    folder INTEGER, uid INTEGER, sha256 TEXT, line TEXT NOT NULL, PRIMARY KEY (folder, uid, sha256)) WITHOUT ROWID;
+CREATE TABLE rule (
+    number INTEGER PRIMARY KEY, rule TEXT NOT NULL, folder INTEGER NOT NULL, line TEXT NOT NULL, UNIQUE (rule, folder));
 """
 
 _INSERT = (
@@ -65,6 +70,8 @@ _INSERT = (
     " message_id, date, from_, to_, cc, subject, list_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 _QUERY = 500  # parameters of one query
+_KINDS = " ".join(sorted(records.KINDS))
+"""What was read so far: an index of a mailmove that knew other kinds has skipped some."""
 
 HeadersOf = Callable[[records.Message], Headers]
 
@@ -125,8 +132,7 @@ class Deletion(NamedTuple):
     @classmethod
     def read(cls, begun: str, done: str | None) -> Deletion:
         """From the JSON of the two records."""
-        first = records.from_json(json.loads(begun))
-        second = records.from_json(json.loads(done)) if done is not None else None
+        first, second = _record(begun), _record(done) if done is not None else None
         assert isinstance(first, records.PruneBegun) and isinstance(second, records.PruneDone | None)
         return cls(first, second)
 
@@ -169,7 +175,8 @@ class Index:
             if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
                 self._set_meta("uuid", uuid)
-            elif version != SCHEMA or self._meta("uuid") != uuid:
+                self._set_meta("kinds", _KINDS)
+            elif version != SCHEMA or self._meta("uuid") != uuid or self._meta("kinds") != _KINDS:
                 raise sqlite3.DatabaseError("made by another version or for another archive")
         except BaseException:
             self._db.close()
@@ -397,6 +404,20 @@ class Index:
         rows = self._db.execute("SELECT begun FROM deletion WHERE done IS NULL ORDER BY number").fetchall()
         return [Deletion.read(begun, None) for (begun,) in rows]
 
+    def remembered(self) -> list[records.Remembered]:
+        """Messages that nothing but a lost index knew, and that have not come back."""
+        rows = self._db.execute("SELECT line FROM remembered ORDER BY folder, uid, sha256")
+        return [line for (text,) in rows if isinstance(line := _record(text), records.Remembered)]
+
+    def rules_matched(self) -> list[records.RuleMatched]:
+        """The folders that each rule has ever matched, each as at the last time; the latest comes last."""
+        rows = self._db.execute("SELECT line FROM rule ORDER BY number")
+        return [line for (text,) in rows if isinstance(line := _record(text), records.RuleMatched)]
+
+    def newer(self) -> list[Newer]:
+        """What the journal holds that must not be ignored, and that this version does not know."""
+        return [Newer(*each) for each in json.loads(self._meta("newer") or "[]")]
+
     def count(self) -> tuple[int, int]:
         """Messages in the archive and the sum of their octets."""
         row = self._db.execute("SELECT count(*), coalesce(sum(octets), 0) FROM message").fetchone()
@@ -458,6 +479,11 @@ class Index:
         self._db.execute("RELEASE messages")
         if self._db.execute("SELECT 1 FROM trouble").fetchone():
             self._db.executemany("DELETE FROM trouble WHERE folder = ? AND uid = ?", [row[:2] for row in rows])
+        if self._db.execute("SELECT 1 FROM remembered").fetchone():
+            self._db.executemany(
+                "DELETE FROM remembered WHERE folder = ? AND uid = ? AND sha256 = ?",
+                [(row[0], row[1], row[6].hex()) for row in rows],
+            )
 
     def _replace(self, rows: list[tuple[Any, ...]]) -> None:
         """Insert messages some of whose UIDs are recorded already."""
@@ -526,6 +552,21 @@ class Index:
                 (line.command, line.at, line.exit, json.dumps(line.summary), line.id),
             )
 
+        elif isinstance(line, records.Remembered):
+            held = (self._folder(line.folder, line.uidvalidity), line.uid, line.sha256)
+            execute(
+                "INSERT OR REPLACE INTO remembered SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
+                " (SELECT 1 FROM message WHERE folder = ?1 AND uid = ?2 AND sha256 = ?5)",
+                (*held, records.to_json(line), bytes.fromhex(line.sha256)),
+            )
+        elif isinstance(line, records.RuleMatched):
+            execute(
+                "INSERT OR REPLACE INTO rule (rule, folder, line) VALUES (?, ?, ?)",
+                (line.rule, self._folder(line.folder, line.uidvalidity), records.to_json(line)),
+            )
+        elif isinstance(line, records.Unknown) and line.must:
+            self._set_meta("newer", json.dumps(sorted({*self.newer(), Newer(line.kind, line.needs)})))
+
     def _folder(self, wire: bytes, uidvalidity: int) -> int:
         number = self._folders.get((wire, uidvalidity))
         if number is None:
@@ -554,6 +595,10 @@ class Index:
 
     def _set_meta(self, name: str, value: str | int) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def _record(text: str) -> Record:
+    return records.from_json(json.loads(text))
 
 
 def body_key(sha256: bytes) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mailmove.archive import durable
-from mailmove.archive.records import Complete, Record, from_json, to_json
+from mailmove.archive.records import Record, from_json, to_json
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 
@@ -61,8 +61,8 @@ class Journal:
         self._writable = writable
         self._end: Position | None = None
         self._found: tuple[int, ...] | None = None
-        self.cut = 0
-        """Octets of an unfinished last line that were cut off on opening."""
+        self.torn = 0
+        """Octets of an unfinished last line, which :meth:`cut` takes off."""
 
     @classmethod
     def open(cls, directory: int, shown: str, *, writable: bool) -> Journal:
@@ -106,12 +106,20 @@ class Journal:
                 yield record, Position(offset, crc)
             if len(rest) > _MAX_LINE:
                 raise self._damaged(f"at octet {offset}: a line without end")
-        if rest and self._writable:
-            self.cut = len(rest)
-            with durable.explained(f"cutting an unfinished line off {self._shown}"):
-                os.ftruncate(self._fd, offset)
-                durable.flush(self._fd)
+        self.torn = len(rest)
         self._end = Position(offset, crc)
+
+    def cut(self) -> None:
+        """Cut off a last line without its end, once the journal is read: it was being written when the machine stopped.
+
+        :raises ArchiveError: when the disk fails.
+        """
+        assert self._writable and self._end is not None, "the journal is read to its end before it is written"
+        if self.torn:
+            with durable.explained(f"cutting an unfinished line off {self._shown}"):
+                os.ftruncate(self._fd, self._end.offset)
+                durable.flush(self._fd)
+            self.torn = 0
 
     def append(self, records: Iterable[Record]) -> tuple[Position, Position]:
         """Add records and wait until they are on disk; returns the positions before and behind them.
@@ -119,6 +127,7 @@ class Journal:
         :raises ArchiveError: when the disk did not take them; then none of them counts.
         """
         assert self._writable and self._end is not None, "the journal is read to its end before it is written"
+        assert not self.torn, "what is written after half a line is damage"
         data = b"".join(map(encode, records))
         before, self._end = self._end, None  # after a failure nothing more may be appended
         try:
@@ -196,20 +205,14 @@ def _checksum(fd: int) -> int:
     return crc
 
 
-def salvage(data: bytes) -> tuple[bytes, int]:
-    """What of a journal is whole, and how many lines are not; an unfinished last line is not counted.
-
-    Left out are also the states in which folders were complete: who knows what the lost lines said of them.
-    """
+def whole_lines(data: bytes) -> Iterator[tuple[bytes, Record | None]]:
+    """Every line of a journal, and its record where it reads; an unfinished last line is left out."""
     *lines, _ = data.split(b"\n")
-    kept, lost = [], 0
     for line in lines:
         try:
-            if not isinstance(decode(line), Complete):
-                kept.append(line + b"\n")
+            yield line + b"\n", decode(line)
         except ValueError:
-            lost += 1
-    return b"".join(kept), lost
+            yield line + b"\n", None
 
 
 def _remedy(shown: str) -> str:

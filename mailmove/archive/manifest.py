@@ -10,7 +10,7 @@ from typing import Any
 
 from mailmove.archive import durable, layout
 from mailmove.archive.names import SEPARATORS
-from mailmove.archive.records import Unknown, wire_octets, wire_text
+from mailmove.archive.records import Beginning, wire_octets, wire_text
 from mailmove.errors import ArchiveError
 from mailmove.model import Folder
 from mailmove.safe import visible
@@ -79,9 +79,9 @@ class Manifest:
         return replace(self, folders=(*folders, new))
 
 
-def beginning(uuid: str) -> Unknown:
+def beginning(uuid: str) -> Beginning:
     """The line that begins a journal: which archive it is of."""
-    return Unknown({"kind": "archive", "format": FORMAT, "uuid": uuid})
+    return Beginning(FORMAT, uuid)
 
 
 def load(directory: int, shown: str) -> Manifest:

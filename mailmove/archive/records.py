@@ -1,7 +1,14 @@
 """The lines of the journal: what was archived, what changed, what was done. Values and their JSON.
 
 Folders are named by their wire name; octets of it that are not UTF-8 are written as lone surrogates (``\\udcXX``).
-Times are UTC to the second. Unknown kinds of lines are kept and skipped, so that an older mailmove can read on.
+Times are UTC to the second.
+
+The fields of a kind are frozen for ever, since an older mailmove takes a field that it does not know for damage: a new
+fact comes in a new kind. Unknown kinds are kept and skipped. Where ignoring a kind could delete or show wrong mail, its
+lines say ``"must":true``: a mailmove that does not know it only reads the archive.
+
+To add a kind: its value with a line in :data:`KINDS` (``needs`` makes it a must), what the index makes of it, a line in
+the test's table of frozen kinds, and one in README's table.
 """
 
 from __future__ import annotations
@@ -152,6 +159,41 @@ class PruneDone(NamedTuple):
     left: frozenset[int]
 
 
+class Remembered(NamedTuple):
+    """A message of which nothing but an index knew when the journal lacked it: no claim that its octets are anywhere.
+
+    What is known of it is as in :class:`Message`. ``headers`` are header fields by name in lower case, as they stand in
+    the message. ``gone``: since when the server did not list it, as far as was known. ``at`` is when this was recorded.
+    """
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    internaldate: str | None
+    arrival: int
+    size: int | None
+    octets: int
+    sha256: str
+    flags: tuple[str, ...]
+    verified: str
+    headers: dict[str, str]
+    gone: str | None
+    at: str
+
+
+class RuleMatched(NamedTuple):
+    """A policy's rule for a folder matched this one: should its name change, the rule still means it.
+
+    ``rule`` is the rule's pattern as it is written; ``mailboxid`` the folder's (RFC 8474), where the server tells it.
+    """
+
+    rule: str
+    folder: bytes
+    uidvalidity: int
+    mailboxid: str | None
+    at: str
+
+
 class Run(NamedTuple):
     """A command was carried out on this archive; ``id`` names a run that deleted something, for history and restore."""
 
@@ -162,14 +204,37 @@ class Run(NamedTuple):
     id: str | None = None
 
 
+class Beginning(NamedTuple):
+    """The first line: which archive the journal is of, in which format."""
+
+    format: int
+    uuid: str
+
+
 class Unknown(NamedTuple):
-    """A line of a kind this version does not know."""
+    """A line of a kind that this version does not know."""
 
     line: dict[str, Any]
 
+    @property
+    def kind(self) -> str:
+        """What it is called."""
+        return str(self.line["kind"])
+
+    @property
+    def must(self) -> bool:
+        """Whether nothing may be written by who does not know it; only what says so clearly may be ignored."""
+        return self.line.get("must", False) is not False
+
+    @property
+    def needs(self) -> str:
+        """The version that knows it, as the line tells; empty when it does not."""
+        return str(self.line.get("needs", ""))
+
 
 Record = (
-    Message
+    Beginning
+    | Message
     | Flags
     | Labels
     | Gone
@@ -180,26 +245,40 @@ Record = (
     | Restored
     | PruneBegun
     | PruneDone
+    | Remembered
+    | RuleMatched
     | Run
     | Unknown
 )
 
-_KINDS: dict[str, Any] = {
-    "message": Message,
-    "flags": Flags,
-    "labels": Labels,
-    "gone": Gone,
-    "present": Present,
-    "complete": Complete,
-    "trouble": Trouble,
-    "restoring": Restoring,
-    "restored": Restored,
-    "prune": PruneBegun,
-    "pruned": PruneDone,
-    "run": Run,
+
+class Kind(NamedTuple):
+    """A kind of line: its value; and, where ignoring it could delete or show wrong mail, the version that it needs."""
+
+    shape: Any
+    needs: str = ""
+
+
+KINDS = {
+    "archive": Kind(Beginning),
+    "message": Kind(Message),
+    "flags": Kind(Flags),
+    "labels": Kind(Labels),
+    "gone": Kind(Gone),
+    "present": Kind(Present),
+    "complete": Kind(Complete),
+    "trouble": Kind(Trouble),
+    "restoring": Kind(Restoring),
+    "restored": Kind(Restored),
+    "prune": Kind(PruneBegun),
+    "pruned": Kind(PruneDone),
+    "remembered": Kind(Remembered),
+    "rule-matched": Kind(RuleMatched),
+    "run": Kind(Run),
 }
-_NAMES = {shape: kind for kind, shape in _KINDS.items()}
-_OPTIONAL = {"internaldate", "size", "uidnext", "highestmodseq", "id"}
+_NAMES = {kind.shape: name for name, kind in KINDS.items()}
+_OPTIONAL = {"internaldate", "size", "uidnext", "highestmodseq", "id", "gone", "mailboxid"}
+_FRAME, _MUST_FRAME = {"kind"}, {"kind", "must", "needs"}  # what is of the line, not of its value
 
 
 def to_json(record: Record) -> str:
@@ -208,7 +287,10 @@ def to_json(record: Record) -> str:
         return _message_json(record)
     if isinstance(record, Unknown):
         return json.dumps(record.line, separators=(",", ":"))
-    line: dict[str, Any] = {"kind": _NAMES[type(record)]}
+    kind = _NAMES[type(record)]
+    line: dict[str, Any] = {"kind": kind}
+    if needs := KINDS[kind].needs:
+        line |= {"must": True, "needs": needs}
     for name, value in record._asdict().items():
         if value is not None:
             line[name] = _WRITERS[name](value) if name in _WRITERS else value
@@ -244,11 +326,12 @@ def from_json(line: dict[str, Any]) -> Record:
 
     :raises KeyError, TypeError, ValueError: when a line of a known kind is not as it should be.
     """
-    shape = _KINDS.get(line["kind"])
-    if shape is None:
+    kind = KINDS.get(line["kind"])
+    if kind is None:
         return Unknown(line)
+    shape, frame = kind.shape, _MUST_FRAME if kind.needs else _FRAME
     values = {
-        name: _READERS[name](value) if name in _READERS else value for name, value in line.items() if name != "kind"
+        name: _READERS[name](value) if name in _READERS else value for name, value in line.items() if name not in frame
     }
     for name in _OPTIONAL & set(shape._fields) - values.keys():
         values[name] = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple
 
-from mailmove.archive import durable, headers, index, journal, manifest, names, records
+from mailmove.archive import durable, headers, index, journal, manifest, names, newer, records
 from mailmove.archive.lock import Lock
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.memory import Memory
@@ -98,8 +98,17 @@ class Archive:
         self.manifest = manifest.load(place.meta, place.shown(manifest.NAME))
         self.journal = journal.Journal.open(place.meta, place.shown(journal.NAME), writable=writable)
         self.index = self._open_index()
+        self.newer = self.index.newer()
+        """What a newer mailmove wrote that must not be ignored: such an archive is only read."""
         if writable:
-            self._finish_moves()
+            try:
+                newer.refuse(self.newer, self.path)
+                self._cut_torn_line()
+                self._finish_moves()
+            except BaseException:
+                self.index.close()
+                self.journal.close()
+                raise
 
     @classmethod
     def open(cls, path: str, memory: Memory, *, writable: bool) -> Archive:
@@ -310,12 +319,15 @@ class Archive:
                 self.notes.append(f"the index was unusable ({visible(str(error))}) and was made again from the journal")
                 index.remove(path)
                 opened = self._caught_up(path)
-        if self.journal.cut:
+        return opened
+
+    def _cut_torn_line(self) -> None:
+        if self.journal.torn:
             self.notes.append(
-                f"an unfinished last line of the journal was cut off ({self.journal.cut} octets): "
+                f"an unfinished last line of the journal was cut off ({self.journal.torn} octets): "
                 "the run before was stopped while writing it"
             )
-        return opened
+            self.journal.cut()
 
     def _caught_up(self, path: str) -> index.Index:
         opened = index.Index(path, self.manifest.uuid)

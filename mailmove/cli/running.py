@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
@@ -15,7 +16,7 @@ from types import FrameType
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
 from mailmove import credentials
-from mailmove.archive import salvage
+from mailmove.archive import newer, salvage
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive, exists
 from mailmove.cancel import Cancel
@@ -30,6 +31,8 @@ from mailmove.report.progress import Meter
 from mailmove.safe import visible
 from mailmove.server.session import Session
 from mailmove.server.slots import Slots
+
+log = logging.getLogger(__name__)
 
 _TELL_EVERY = 0.1  # seconds; each time wakes the main thread, which costs more than most messages do
 
@@ -161,6 +164,12 @@ class Work:
 
         :raises ArchiveError: when it cannot be used.
         """
+        opened = self._archive(writable=writable, new=new)
+        if opened.newer and log.isEnabledFor(logging.WARNING):
+            print(f"{visible(self.name)}: {newer.note(opened.newer, opened.path)}", file=sys.stderr)
+        return opened
+
+    def _archive(self, *, writable: bool, new: bool) -> Archive:
         if self.place.account is None:
             return Archive.open(self.place.archive, self._memory, writable=writable)
         if not writable and not self.has_archive:

@@ -31,7 +31,7 @@ MESSAGE = records.Message(
     verified=AT,
 )
 LINES: list[Record] = [
-    records.Unknown({"kind": "archive", "format": 1, "uuid": "u"}),
+    records.Beginning(1, "u"),
     MESSAGE,
     records.Flags(b"Sent \xff", 7, 9, ("\\Flagged",)),
     records.Gone(b"Sent \xff", 7, frozenset({9, 10, 11, 40}), AT),
@@ -123,7 +123,8 @@ def test_an_unfinished_last_line_is_cut_off_wherever_it_ends(tmp_path: Path) -> 
         assert (tmp_path / journal.NAME).stat().st_size == len(whole) - torn  # a reader changes nothing
         with opened(tmp_path) as file:
             assert [line for line, _ in file.read(Position())] == LINES[:-1]
-            assert file.cut == last - torn
+            assert file.torn == last - torn
+            file.cut()
             file.append(LINES[-1:])
         assert (tmp_path / journal.NAME).read_bytes() == whole
 
@@ -185,14 +186,12 @@ def test_what_was_read_before_must_not_change_nor_get_shorter(tmp_path: Path) ->
         read(tmp_path, end)
 
 
-def test_salvage_keeps_every_line_that_reads_but_no_state(tmp_path: Path) -> None:
-    complete = records.Complete(b"INBOX", 7, 10, 9, None)
-    encoded = [journal.encode(line) for line in (*LINES, complete)]
+def test_of_a_damaged_journal_every_line_is_told_and_its_record_where_it_reads() -> None:
+    encoded = [journal.encode(line) for line in LINES]
     encoded[2] = encoded[2].replace(b"Flagged", b"flagged")
-    kept, lost = journal.salvage(b"".join(encoded) + b'{"kind":"unfin')
-    assert lost == 1
-    (tmp_path / journal.NAME).write_bytes(kept)
-    assert read(tmp_path) == LINES[:2] + LINES[3:]
+    told = list(journal.whole_lines(b"".join(encoded) + b'{"kind":"unfin'))
+    assert [line for line, _ in told] == encoded
+    assert [record for _, record in told] == [*LINES[:2], None, *LINES[3:]]
 
 
 @pytest.mark.fault(9)

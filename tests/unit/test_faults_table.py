@@ -64,5 +64,5 @@ def test_every_row_names_tests_that_play_it(kind: str) -> None:
 def test_the_table_has_every_row_that_a_test_is_marked_with(kind: str) -> None:
     numbers = rows(TABLES[kind])
     assert list(numbers) == sorted(numbers)
-    assert len(numbers) >= 50
+    assert set(numbers) >= set(range(1, 51))
     assert set().union(*marked(kind).values()) <= set(numbers)
