@@ -28,11 +28,12 @@ from mailmove.errors import (
 from mailmove.model import Endpoint, Password, Secret, Security
 from mailmove.safe import visible
 from mailmove.server import refusal
-from mailmove.server.reader import Reader
+from mailmove.server.reader import LINE_COST, Reader
 from mailmove.server.trust import trust, untrusted
 
 CONNECT_TIMEOUT = 30.0
 _MAX_LOGIN_LITERAL = 1 << 16
+_MAX_BEFORE_LOGIN = 1 << 20  # octets; imaplib keeps all that comes in memory
 
 _FAREWELL_PATIENCE = 5.0  # seconds; after BYE only the completion of the command under way may come
 
@@ -58,6 +59,7 @@ class _IMAP4(imaplib.IMAP4):
         self._endpoint = endpoint
         self._context = context if endpoint.security is Security.TLS else None
         self._cancel = cancel
+        self._told = 0
         super().__init__(endpoint.host, endpoint.port)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
@@ -83,6 +85,7 @@ class _IMAP4(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         if size > _MAX_LOGIN_LITERAL:
             raise Disconnected("the server sent an absurdly large literal before the login was done")
+        self._count(size)
         return b"".join(bytes(piece) for piece in self.reader.literal(size))
 
     def readline(self) -> bytes:
@@ -90,7 +93,9 @@ class _IMAP4(imaplib.IMAP4):
 
         :raises _Farewell: on BYE, unless the command under way is completed all the same.
         """
-        line = _spelled(self.reader.line())
+        line = self.reader.line()
+        self._count(len(line) + LINE_COST)
+        line = _spelled(line)
         if bye := _BYE.fullmatch(line):
             line = self._completion_after(bye)
         return line + b"\r\n"
@@ -104,6 +109,11 @@ class _IMAP4(imaplib.IMAP4):
         if not _COMPLETION.match(line):
             raise _Farewell((bye[1] or b"").decode("utf-8", "replace"))
         return line
+
+    def _count(self, octets: int) -> None:
+        self._told += octets
+        if self._told > _MAX_BEFORE_LOGIN:
+            raise Disconnected("the server talks without end before the login is done")
 
     def shutdown(self) -> None:
         self._cancel.forget(self.sock)

@@ -11,7 +11,7 @@ from mailmove.errors import CommandRefused, Disconnected
 from mailmove.model import Folder, FolderStatus, NamespaceKind, Seen, Selected
 from mailmove.server import refusal
 from mailmove.server.parse import Segments, Value, number, pairs, parse
-from mailmove.server.wire import Astring, Wire, sendable
+from mailmove.server.wire import MAX_MESSAGES, Astring, Wire, sendable
 from mailmove.units import plural
 
 _MAX_UID = 2**32 - 1
@@ -110,6 +110,7 @@ def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
     codes, sticky = {}, True
     permanent: frozenset[str] | None = None
     read_only = not writable
+    wire.exists = 0
     for response in wire.responses(verb, Astring(folder.wire)):
         text = response[0]
         if found := _EXISTS.match(text):
@@ -123,6 +124,10 @@ def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
             read_only = read_only or name == b"READ-ONLY"
     if exists is None:
         raise CommandRefused(verb.decode(), "OK", "", "it did not say how many messages there are")
+    if exists > MAX_MESSAGES:
+        too_many = f"it says that there are {exists:,} messages; mailmove reads folders of up to {MAX_MESSAGES:,}"
+        raise CommandRefused(verb.decode(), "OK", "", too_many)
+    wire.exists = exists
     read_only = read_only or wire.completion.upper().startswith(b"[READ-ONLY]")
     validity = codes.get(b"UIDVALIDITY") or 0
     sticky = sticky and 0 < validity <= _MAX_UID
@@ -198,6 +203,8 @@ def _ask_status(
                 _gather(wire.command(b"STATUS", Astring(name), b"(%s)" % items), folders, statuses)
             except CommandRefused as error:
                 problems[name] = f"{error.status} {error.text}"
+    for name in statuses.keys() - folders.keys():
+        del statuses[name]  # nobody asked for it
 
 
 def _gather(answers: Iterable[Segments], folders: dict[bytes, Folder], statuses: dict[bytes, FolderStatus]) -> None:

@@ -12,6 +12,7 @@ from mailmove.server.wire import Astring, Wire, sendable
 
 STORAGE_UNIT = 1024  # octets
 _BATCH = 100
+_MOST = 1 << 22  # octets of all answers
 
 
 def roots(wire: Wire, folders: Iterable[Folder], *, quick: bool = False) -> list[QuotaRoot] | None:
@@ -61,9 +62,13 @@ def _gather(
 def _ask(wire: Wire, folders: Iterable[Folder]) -> Iterator[Segments]:
     commands = [(b"GETQUOTAROOT", Astring(folder.wire)) for folder in folders]
     plain = [command for command in commands if command[1].isascii()]
+    octets = 0
     for start in range(0, len(plain), _BATCH):
         for answer in wire.batch(plain[start : start + _BATCH]):
             if not isinstance(answer, CommandRefused):
+                octets += sum(map(len, answer))
+                if octets > _MOST:
+                    raise wire.broken("the server's answers to GETQUOTAROOT do not end")
                 yield answer
     for command in commands:
         if not command[1].isascii():  # a literal may have to wait for the server, so it cannot be sent among others

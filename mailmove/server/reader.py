@@ -11,6 +11,7 @@ from mailmove.errors import Disconnected
 
 BUFFER = 1 << 18
 MAX_LINE = 1 << 20
+LINE_COST = 32  # octets that each line counts for besides its own: short ones weigh more in memory than on the wire
 _TRICKLE = 1024  # octets that a time-out's length must bring inside a line or literal
 _SLOW_SPANS = 20  # so many time-outs of nothing but short keep-alive lines, and the server is taken for dead
 

@@ -13,12 +13,17 @@ from mailmove.safe import visible
 from mailmove.server import refusal
 from mailmove.server.connection import Connection
 from mailmove.server.parse import Segments
-from mailmove.server.reader import MAX_LINE
+from mailmove.server.reader import LINE_COST, MAX_LINE
 
 MAX_UNWANTED = 1 << 24  # octets that may come in a row without bringing what was asked for
+MAX_MESSAGES = 3_000_000
+"""More in one folder is not read: it would not fit into the memory of many machines."""
+_NEWS = 1000  # messages that a listing may bring before the server has said that they arrived
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
 _STATUS = re.compile(rb"(OK|NO|BAD)(?: (.*))?\Z", re.DOTALL | re.IGNORECASE)
+
+_EXISTS = re.compile(rb"\* (\d{1,10}) EXISTS", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +61,8 @@ class Wire:
         self._unwanted = 0
         self._trace = log.isEnabledFor(logging.DEBUG)
         self.usable = True
+        self.exists = MAX_MESSAGES
+        """How many messages the selected folder has, as last told."""
         self.believing = True
         """Whether a server that says it is busy, and not for how long, is asked again rather than taken to refuse."""
         self.completion = b""
@@ -186,6 +193,8 @@ class Wire:
         text = line[0]
         if text.startswith(b"* "):
             self._check_bye(line)
+            if text[-1:] in b"Ss" and (arrived := _EXISTS.fullmatch(text)):
+                self.exists = max(self.exists, int(arrived[1]))
             return False
         if not text.startswith(tag + b" "):
             if text.startswith(b"+"):
@@ -204,7 +213,7 @@ class Wire:
             raise self._lost(error.what) from None
         if self._trace:
             log.debug("< %s", visible(line))
-        self.unwanted(len(line) + 2)
+        self.unwanted(len(line) + LINE_COST)
         return line
 
     def ahead(self, pattern: re.Pattern[bytes], groups: Sequence[str]) -> list[tuple[bytes, ...]]:
@@ -219,9 +228,22 @@ class Wire:
         self.unwanted(before - self.reader.pending)
         return found
 
-    def wanted(self) -> None:
-        """What came last is what was asked for."""
-        self._unwanted = 0
+    def wanted(self, octets: int = MAX_UNWANTED) -> None:
+        """What came last is what was asked for, and it may well have so many octets."""
+        self._unwanted = self._unwanted - octets if self._unwanted > octets else 0
+
+    def within(self, messages: int) -> None:
+        """So many messages were listed: no more than the server said there are, and have arrived.
+
+        :raises CommandRefused: when there are more; the connection is dropped with it.
+        """
+        if messages > min(self.exists, MAX_MESSAGES) + _NEWS:
+            raise self.flooded("it lists more messages than it says there are")
+
+    def flooded(self, what: str) -> CommandRefused:
+        """The error for an answer that would fill the memory: it costs the connection, and what was asked for."""
+        self.usable = False
+        return CommandRefused(self._asked, "OK", "", what)
 
     def unwanted(self, octets: int) -> None:
         """So much came that need not be; between two calls of :meth:`wanted` that has a limit."""
