@@ -9,23 +9,18 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mailmove.archive import disk
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _F_FULLFSYNC = 51  # macOS: fsync alone leaves data in the drive's cache
-
-# File systems whose syncfs is known to wait for everything and to report errors; see statfs(2) for the numbers.
-_SYNCFS_HONOURED = {0xEF53: "ext4", 0x58465342: "xfs", 0x9123683E: "btrfs", 0xF2F52010: "f2fs", 0x01021994: "tmpfs"}
-
-_STABLE_INODES = {*_SYNCFS_HONOURED, 0x6969, 0x2FC12FC1, 0x52654973, 0x3153464A}  # and NFS, ZFS, reiserfs, jfs
 
 NO_LINKS = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 """How a file system, or a file, says that it cannot have another name."""
@@ -178,8 +173,8 @@ def replace_file(name: str, content: bytes, parent: int, mode: int = 0o600) -> N
 class FileSystemSync:
     """Makes everything written to one file system durable at once, where that is possible and can be trusted.
 
-    ``syncfs`` reports write errors since the descriptor was opened only on Linux 5.8 and newer, and only some file
-    systems are known to honour it; elsewhere :meth:`open` gives None and files are synced one by one.
+    Write errors are reported since the descriptor was opened. Where ``syncfs`` is not honoured, :meth:`open` gives
+    None and files are synced one by one.
     """
 
     def __init__(self, fd: int) -> None:
@@ -189,7 +184,7 @@ class FileSystemSync:
     @classmethod
     def open(cls, directory: int) -> FileSystemSync | None:
         """For the file system of ``directory``, from now on: errors of later writes will be reported."""
-        if sys.platform != "linux" or _kernel() < (5, 8) or _file_system(directory) not in _SYNCFS_HONOURED:
+        if not disk.honours_syncfs(directory):
             return None
         return cls(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory))
 
@@ -205,25 +200,3 @@ class FileSystemSync:
     def close(self) -> None:
         """Let go of the descriptor."""
         os.close(self._fd)
-
-
-def has_stable_inodes(directory: int) -> bool:
-    """Whether an inode's number names one file on this file system, also after it was mounted again.
-
-    Those in user space, SMB and FAT may give a number to another file; what is not known counts as one of them.
-    """
-    return sys.platform == "linux" and _file_system(directory) in _STABLE_INODES
-
-
-def _kernel() -> tuple[int, ...]:
-    parts = platform.release().split(".")[:2]
-    return tuple(int(part) if part.isdigit() else 0 for part in parts)
-
-
-def _file_system(fd: int) -> int:
-    """``f_type`` of fstatfs(2), the first word of its structure."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    room = ctypes.create_string_buffer(512)
-    if libc.fstatfs(fd, room):
-        return 0
-    return ctypes.c_long.from_buffer(room).value & 0xFFFFFFFF

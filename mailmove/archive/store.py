@@ -164,11 +164,22 @@ class Archive:
         self.journal.close()
         self._place.leave()
 
+    def must_hold(self) -> None:
+        """The fence: return if this run is the archive's writer still; asked before each deed that relies on that.
+
+        On a disk of this machine that costs some microseconds, on a shared one a question to its server.
+
+        :raises ArchiveError: when another machine took over while this one was asleep or cut off.
+        """
+        assert self._place.lock is not None, "opened for reading"
+        self._place.lock.must_hold()
+
     def record(self, lines: Iterable[records.Record], found: dict[str, headers.Headers] | None = None) -> None:
         """Write records to the journal, durably, then to the index; ``found`` are headers by SHA-256."""
         lines = list(lines)
         if not lines:
             return
+        self.must_hold()
         start, end = self.journal.append(lines)
         found = found or {}
         if not self.index.apply(lines, start, end, lambda line: found.get(line.sha256) or self._headers_of(line)):
@@ -183,6 +194,7 @@ class Archive:
         for folder, uidvalidity in folders:
             wanted = wanted.with_folder(folder, uidvalidity)
         if wanted is not self.manifest:
+            self.must_hold()
             with durable.explained(f"writing {self.path}/{META}/{manifest.NAME}"):
                 manifest.save(wanted, self._place.meta)
             self.manifest = wanted
@@ -190,6 +202,7 @@ class Archive:
 
     def rebind(self, login: str) -> None:
         """From now on this is the archive of another login, durably."""
+        self.must_hold()
         renamed = replace(self.manifest, login=login)
         with durable.explained(f"writing {self._place.shown(manifest.NAME)}"):
             manifest.save(renamed, self._place.meta)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 
-from mailmove.archive import durable, names
+from mailmove.archive import disk, durable, names
 from mailmove.archive.proof import ALTERED, MISSING, file_seen, read_at
 from mailmove.archive.store import META, Archive
 from mailmove.errors import ArchiveError
@@ -24,12 +24,12 @@ class Witness:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._stable = durable.has_stable_inodes(archive.root)
+        self._stable = disk.has_stable_inodes(archive.root)
 
     def must_stand(self) -> None:
         """See to it that the archive, by its path, is the one that was opened, with the record that it had.
 
-        :raises ArchiveError: when it is not.
+        :raises ArchiveError: when it is not, or this run is not its writer any more.
         """
         with self._from_the_top():
             pass
@@ -100,6 +100,7 @@ class Witness:
                 _must_be_one(archive, meta, archive.meta)
                 if not archive.journal.lies_in(meta):
                     raise _lost(archive, "its journal is not what this run has read and written")
+                archive.must_hold()
             finally:
                 os.close(meta)
             yield root

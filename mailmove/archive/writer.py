@@ -173,6 +173,7 @@ class Writer:
         """The messages that follow go into this folder; what a killed run left in its ``tmp`` is removed."""
         self._leave()
         self._folder = opened = _OpenFolder(self._archive.root, folder)
+        self._archive.must_hold()
         with durable.explained(f"cleaning up in {opened.shown}"):
             for name in os.listdir(opened.tmp):
                 mine = names.TEMPORARY.fullmatch(name)
@@ -299,6 +300,7 @@ class Writer:
             self._archive.record([message.record for message in moved.messages], found)
         finally:
             _release(moved)
+        self._archive.must_hold()  # the writer that took over removes from tmp what is ours
         with durable.explained(self._saving):
             self._move(self._written.messages)
         self._moved, self._written = self._written, _Batch()

@@ -179,6 +179,7 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
         except CommandRefused as error:
             return Outcome(left=dict.fromkeys(going, str(error)), problem=str(error), marked=frozenset(tried))
         else:
+            result.outcomes[folder.folder.wire] = outcome  # told also where it cannot be recorded
             if not outcome.marked:  # or the next run has to take our marks off
                 archive.record([_done(begun, outcome.gone, frozenset(outcome.left))])
             return outcome

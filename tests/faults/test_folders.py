@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailmove import utf7
+from tests.disks import SHARED, as_machine
 from tests.kit import Mailbox, Program, archived, by_uid, hashes, leftovers, message, sha256, total
 from tests.servers.dovecot import Dovecot
 from tests.servers.model import CAPABILITIES, Command, Store
@@ -512,16 +513,32 @@ def test_a_second_run_on_the_same_archive_says_so(scripted: Start, mailmove: Pro
     assert mailmove("export").code == 0, "a killed run leaves no lock behind"
 
 
-@pytest.mark.fault(6)
-def test_a_run_on_another_machine_through_a_network_disk_is_noticed(scripted: Start, mailmove: Program) -> None:
-    server = scripted()
+@pytest.mark.fault(6, 65)
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(("first", "second"), [("nas", "laptop"), ("laptop", "nas")])
+def test_a_killed_run_is_followed_by_one_on_another_machine(
+    scripted: Start, mailmove: Program, first: str, second: str, shared: bool
+) -> None:
+    """At once where the system's lock reaches every writer; else when the killed run's lease has ended."""
+    server = scripted("UID FETCH #1 /BODY/\n    !silence")
     server.store.add("INBOX", message(1))
     archive = mailmove.account(server)
-    assert mailmove("export").code == 0
-    (archive / ".mailmove/lock").write_text("nas 0123456789abcdef 4711 2026-01-01T00:00:00Z\n")
-    done = mailmove("export")
-    assert done.code == 7
-    assert "another machine, nas, has been working on" in done.err
+    killed, other = (as_machine(mailmove, name, *([SHARED] if shared else [])) for name in (first, second))
+    lock = archive / ".mailmove/lock"
+    with killed.started("export") as process:
+        while not server.count("UID FETCH", "BODY"):
+            assert process.poll() is None
+    assert lock.read_text().startswith(f"{first} ")
+    if shared:
+        done = other("export")
+        assert done.code == 7
+        assert f"another machine, {first}, has been working on" in done.err
+        assert "try again in 10 minutes" in done.err
+        os.utime(lock, (0, 0))
+    done = other("export")
+    assert done.code == 0, done.err
+    assert archived(archive)["INBOX"] == hashes(message(1))
+    assert lock.read_bytes() == b""
 
 
 @pytest.mark.fault(47)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from mailmove.archive import durable
+from mailmove.archive import disk
 from mailmove.archive.journal import NAME as JOURNAL
+from mailmove.archive.lock import NAME as LOCK
 from mailmove.archive.store import META
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
@@ -164,6 +165,28 @@ def test_an_archive_that_is_another_one_in_the_middle_of_a_run_stops_it(
     assert everything(server, kept) == hashes(*ALL)
 
 
+@pytest.mark.fault(65)
+@pytest.mark.parametrize("when", ["STORE", "EXPUNGE"])
+def test_a_run_that_was_taken_over_while_it_was_asleep_deletes_nothing_more(
+    server: Scripted, pruner: Pruner, when: str
+) -> None:
+    def taken_over() -> int:
+        return (pruner.archive / META / LOCK).write_text("nas 0123456789abcdef 4711 2026-11-23T10:02:00Z\n")
+
+    def after(talk: Conversation, command: Command) -> None:
+        talk.answer(command)
+        taken_over()
+
+    if when == "EXPUNGE":
+        server.on("UID EXPUNGE", after, nth=1)
+    result = pruner(between=lambda _: when == "STORE" and taken_over())
+    assert result.exit is Exit.ARCHIVE
+    assert "another mailmove (on nas, process 4711) has taken" in said(result)
+    assert result.gone == (5 if when == "EXPUNGE" else 0), "what went before is told"
+    assert server.store["Work"].uids == [1, 2, 3, 4, 5]
+    assert bool(server.deletions) == (when == "EXPUNGE")
+
+
 def removed(files: Iterable[Path]) -> None:
     for file in files:
         file.unlink()
@@ -250,7 +273,7 @@ def test_what_was_hashed_long_ago_or_cannot_be_told_apart_is_hashed_again(
     server: Scripted, pruner: Pruner, monkeypatch: pytest.MonkeyPatch, expired: bool, stable: bool
 ) -> None:
     """A file system that shows nothing of a change: the evidence says of the altered file what stat(2) says of it."""
-    monkeypatch.setattr(durable, "has_stable_inodes", lambda _: stable)
+    monkeypatch.setattr(disk, "has_stable_inodes", lambda _: stable)
 
     def deceive(planned: PrunePlan) -> None:
         altered((pruner.archive / "INBOX/cur").iterdir())
