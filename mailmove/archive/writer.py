@@ -64,7 +64,7 @@ class Incoming:
         self.folder = folder
         self.name = name
         self.octets = 0
-        self._start = b""  # of a header block that has not ended yet
+        self._start = b""  # of a message whose header fields are not known yet
         self._found: headers.Headers | None = None
         self._hash = hashlib.sha256()
         self._digest: bytes | None = None
@@ -87,10 +87,11 @@ class Incoming:
     def _look(self, piece: memoryview | bytes) -> None:
         start = self._start + bytes(piece[: headers.MAX_BLOCK]) if self._start else piece
         end = headers.end_of_block(start)
-        if end < 0:
-            self._start = bytes(start)
+        found = headers.scan(start, end) if end >= 0 else None
+        if found and headers.is_whole(start, end, found):
+            self._found, self._start = found, b""
         else:
-            self._found = headers.scan(start, end)
+            self._start = bytes(start)
 
     @property
     def header_fields(self) -> headers.Headers:

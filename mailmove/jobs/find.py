@@ -11,9 +11,11 @@ from mailmove.archive.search import Query, Search, folded
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit
 from mailmove.jobs.progress import Advance, Expect, Progress
-from mailmove.mail import mime
+from mailmove.mail.message import Message, parse
+from mailmove.mail.text import text
 from mailmove.model import Folder, Found
 from mailmove.plan.folders import choose
+from mailmove.units import format_size, short_id
 
 MAX_READ = 32 << 20  # octets of one message in which text is looked for
 
@@ -34,7 +36,8 @@ class Options:
 class FindResult:
     """What was found in one archive, newest first. ``found`` counts all, ``messages`` are those within the limit.
 
-    ``searched`` is False when the search ended at the limit. ``unread`` says which files could not be looked into.
+    ``searched`` is False when the search ended at the limit. ``unread`` says which files could not be looked into,
+    ``partly`` which messages were not looked through to their end.
     """
 
     account: str
@@ -43,6 +46,7 @@ class FindResult:
     found: int = 0
     searched: bool = True
     unread: list[str] = field(default_factory=list)
+    partly: list[str] = field(default_factory=list)
 
     @property
     def exit(self) -> Exit:
@@ -71,7 +75,7 @@ def find(account: str, archive: Archive, options: Options) -> Generator[Progress
             yield Expect(len(found), sum(octets for _, octets in found))
             hashes = []
             for sha256, octets in found:
-                if _reads(archive, search, sha256, words, result):
+                if _reads(archive, search, (sha256, octets), words, result):
                     hashes.append(sha256)
                     if len(hashes) == options.limit:
                         result.searched = sha256 == found[-1][0]
@@ -90,26 +94,34 @@ def as_folder(directory: FolderDir) -> Folder:
     return Folder(directory.wire, directory.delimiter, uses)
 
 
-def _reads(archive: Archive, search: Search, sha256: bytes, words: tuple[str, ...], result: FindResult) -> bool:
+def _reads(
+    archive: Archive, search: Search, wanted: tuple[bytes, int], words: tuple[str, ...], result: FindResult
+) -> bool:
     """Whether all the words are in a message's headers or text."""
+    sha256, octets = wanted
     known = search.text(sha256)
     missing = [word for word in words if word not in known]
     if not missing:
         return True
     try:
         with reading.open_copy(archive, archive.index.with_body(sha256)) as proven:
-            text = folded(mime.text(mime.parse(b"".join(beginning(reading.pieces(proven, sha256))))))
+            message, left_out = read_message(reading.pieces(proven, sha256), octets)
+            read = folded(text(message))
     except ArchiveError as error:
         result.unread.append(error.what)
         return False
-    return all(word in text for word in missing)
+    if all(word in read for word in missing):
+        return True
+    result.partly += [f"{short_id(sha256)}: {what}" for what in (*message.skipped, *left_out)]
+    return False
 
 
-def beginning(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """As much of a message as its text is looked for in."""
-    octets = 0
+def read_message(pieces: Iterator[bytes], octets: int) -> tuple[Message, list[str]]:
+    """As much of a message as is read, taken apart, and what is said if that is not all of its octets."""
+    content = bytearray()
     for piece in pieces:
-        yield piece
-        octets += len(piece)
-        if octets >= MAX_READ:
-            return
+        content += piece
+        if len(content) >= MAX_READ:
+            break
+    left_out = [f"what comes after its first {format_size(len(content))}"] if len(content) < octets else []
+    return parse(bytes(content)), left_out

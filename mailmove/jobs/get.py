@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from mailmove.archive import durable, layout, proof, reading
 from mailmove.archive.search import Search
 from mailmove.archive.store import Archive
-from mailmove.errors import ArchiveError, UsageError
-from mailmove.jobs.find import beginning
-from mailmove.mail import mime
+from mailmove.errors import UsageError
+from mailmove.jobs.find import read_message
+from mailmove.mail.attachments import attachments
+from mailmove.mail.message import parse
+from mailmove.mail.text import text
 from mailmove.model import Found
 from mailmove.safe import visible
 from mailmove.units import short_id
@@ -22,13 +24,17 @@ _MAX_STEM = 100
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A message for a person; ``attachments`` are names and octets, ``cut``: it is too long to be shown whole."""
+    """A message for a person, not made safe for a terminal; ``attachments`` are names and octets.
+
+    ``notes`` say what of it cannot be read, ``skipped`` what was left out because it is too much.
+    """
 
     found: Found
-    header: tuple[tuple[str, bytes], ...]
+    header: tuple[tuple[str, str], ...]
     text: str
     attachments: tuple[tuple[str, int], ...]
-    cut: bool
+    notes: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 def octets(archive: Archive, sha256: bytes) -> Iterator[bytes]:
@@ -60,19 +66,14 @@ def save(archive: Archive, sha256: bytes, directory: str) -> str:
 def save_attachments(archive: Archive, sha256: bytes, directory: str) -> list[str]:
     """Write a message's attachments under their own names, made safe; nothing is overwritten. Returns the paths.
 
-    :raises ArchiveError: when the message cannot be read, one cannot be taken out of it, or not be written.
+    :raises ArchiveError: when the message cannot be read, or one cannot be written.
     """
     paths = []
-    message = mime.parse(b"".join(octets(archive, sha256)))
+    message = parse(b"".join(octets(archive, sha256)))
     with durable.explained(f"writing to {visible(directory)}"):
         opened = _directory(directory)
         try:
-            for attachment in mime.attachments(message):
-                if attachment.content is None:
-                    raise ArchiveError(
-                        f"{visible(attachment.name)} cannot be taken out of message {short_id(sha256)}",
-                        "The whole message: mailmove get, without --attachments.",
-                    )
+            for attachment in attachments(message):
                 name = _write_new(opened, safe_name(attachment.name), (attachment.content,))
                 paths.append(os.path.join(directory, name))
         finally:
@@ -87,13 +88,11 @@ def letter(archive: Archive, sha256: bytes) -> Letter:
     """
     with Search(archive.index.path) as search:
         found = search.found([sha256])[0]
-    content = b"".join(beginning(octets(archive, sha256)))
-    message = mime.parse(content)
-    header = tuple(
-        (name, value) for name in ("From", "To", "Cc", "Date", "Subject") for value in mime.header(message, name)
-    )
-    attached = tuple((each.name, len(each.content or b"")) for each in mime.attachments(message))
-    return Letter(found, header, mime.text(message), attached, len(content) < found.octets)
+    message, left_out = read_message(octets(archive, sha256), found.octets)
+    header = tuple((name, value) for name in ("From", "To", "Cc", "Date", "Subject") for value in message.header(name))
+    attached = tuple((each.name, len(each.content)) for each in attachments(message))
+    read = text(message)
+    return Letter(found, header, read, attached, tuple(message.notes), (*message.skipped, *left_out))
 
 
 def safe_name(name: str) -> str:

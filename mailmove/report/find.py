@@ -40,6 +40,9 @@ def problems(result: FindResult, again: Again = ALL) -> Iterator[str]:
         for what in result.unread[:10]:
             yield f"  {what}"
         yield f"Next: {again.command('check')}"
+    if result.partly:
+        yield "Not looked through to the end:"
+        yield from (f"  {visible(what)}" for what in result.partly[:10])
 
 
 def as_json(result: FindResult) -> dict[str, Any]:
@@ -51,6 +54,7 @@ def as_json(result: FindResult) -> dict[str, Any]:
         "searched_all": result.searched,
         "messages": [_message(message) for message in result.messages],
         "unread": result.unread,
+        "partly_read": result.partly,
     }
 
 

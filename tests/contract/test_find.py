@@ -43,6 +43,18 @@ HTML = (
     b'<ul><li>one<li>two</ul><a href="http://192.0.2.1/track">click</a><img src="http://192.0.2.1/p" alt="logo">'
     b"<script>alert(1)</script></body></html>\r\n"
 )
+RUSSIAN = (
+    b"From: r@example.org\r\nSubject: \xd2\xe5\xec\xe0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/plain; charset=x-windows-1251\r\n\r\n\xcf\xf0\xe8\xe2\xe5\xf2\r\n"
+    b"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    + base64.encodebytes(RAW)
+    + b"--b--\r\n"
+)
+SECRET = (
+    b"From: s@example.org\r\nSubject: sealed\r\nContent-Transfer-Encoding: base64\r\n"
+    b"Content-Type: application/pkcs7-mime; name=smime.p7m\r\n\r\n"
+    + base64.encodebytes(bytes.fromhex("300b06092a864886f70d010703"))
+)
 
 
 @pytest.fixture
@@ -192,6 +204,33 @@ def test_show_makes_html_readable(home: Path, mailmove: Program) -> None:
     done = mailmove("show", id_of(mailmove, home, "offer"), "--archive", home)
     body = done.out.partition("\n\n")[2]
     assert body == "Dear customer,\n\n- one\n- two\nclick <http://192.0.2.1/track>[logo]\n"
+
+
+def test_what_senders_name_wrongly_or_not_at_all_is_read(mailbox: Mailbox, mailmove: Program, tmp_path: Path) -> None:
+    mailbox.fill([RUSSIAN, SECRET])
+    export(mailbox, mailmove, tmp_path / "mail")
+    assert subjects(mailmove, tmp_path / "mail", "тема") == ["Тема"]
+    assert subjects(mailmove, tmp_path / "mail", "привет", "--body") == ["Тема"]
+    wanted = id_of(mailmove, tmp_path / "mail", "тема")
+    done = mailmove("show", wanted, "--archive", tmp_path / "mail")
+    assert "Subject:     Тема\n" in done.out and "\n\nПривет\n" in done.out
+    done = mailmove("get", wanted, "--attachments", "--archive", tmp_path / "mail", "-o", tmp_path)
+    assert (tmp_path / "part-2.eml").read_bytes() == RAW
+    done = mailmove("show", id_of(mailmove, tmp_path / "mail", "sealed"), "--archive", tmp_path / "mail")
+    assert "(encrypted with S/MIME: only a mail program that has the key can read it)" in done.out
+
+
+@pytest.mark.fault(57)
+def test_a_message_that_is_too_much_is_shown_in_part_and_says_so(
+    mailbox: Mailbox, mailmove: Program, tmp_path: Path
+) -> None:
+    mailbox.fill([b"Subject: many\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 10_001])
+    export(mailbox, mailmove, tmp_path / "mail")
+    said = "the parts that follow: they are too many to look into"
+    done = mailmove("show", id_of(mailmove, tmp_path / "mail", "many"), "--archive", tmp_path / "mail")
+    assert done.code == 0 and done.out.count("x\n") >= 10_000 and f"(left out: {said})" in done.out
+    done = mailmove("find", "nowhere", "--body", "--archive", tmp_path / "mail")
+    assert done.code == 0 and "Not looked through to the end:" in done.out and said in done.out
 
 
 def test_an_id_is_one_message_or_an_error(home: Path, mailmove: Program) -> None:
