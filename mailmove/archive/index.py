@@ -25,7 +25,7 @@ from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible
 
-SCHEMA = 7
+SCHEMA = 8
 _MAX_CACHE_KB = 4096
 _CHECKPOINT = 8000  # pages of write-ahead log; hashes scatter, and later writes to a page replace earlier ones
 
@@ -44,6 +44,8 @@ CREATE UNIQUE INDEX message_uid ON message (folder, uid) WHERE current;
 CREATE INDEX message_body ON message (body);
 CREATE INDEX message_object ON message (object_id) WHERE object_id IS NOT NULL;
 CREATE TABLE trouble (folder INTEGER, uid INTEGER, why TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
+CREATE TABLE taken (
+    folder INTEGER, uid INTEGER, sha256 BLOB NOT NULL, PRIMARY KEY (folder, uid, sha256)) WITHOUT ROWID;
 CREATE TABLE label (folder INTEGER, uid INTEGER, labels TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
 CREATE TABLE restoring (
     login TEXT, folder BLOB, uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, at TEXT NOT NULL,
@@ -362,6 +364,18 @@ class Index:
         rows = self._db.execute("SELECT uid, why FROM trouble WHERE folder = ?", (self._folder(wire, uidvalidity),))
         return dict(rows.fetchall())
 
+    def taken(self, wire: bytes, uidvalidity: int) -> dict[int, set[bytes]]:
+        """By UID of a folder, the SHA-256 of octets that somebody took for the message after a look."""
+        found: dict[int, set[bytes]] = {}
+        folder = self._folder(wire, uidvalidity)
+        for uid, sha256 in self._db.execute("SELECT uid, sha256 FROM taken WHERE folder = ?", (folder,)):
+            found.setdefault(uid, set()).add(sha256)
+        return found
+
+    def unnamed(self, wire: bytes, uidvalidity: int) -> set[int]:
+        """UIDs of a folder whose messages have no Message-ID."""
+        return {uid for uid, name in self._rows("uid, message_id", wire, uidvalidity) if name is None}
+
     def labels(self, wire: bytes, uidvalidity: int) -> dict[int, tuple[str, ...]]:
         """The Gmail labels of messages that are archived once."""
         rows = self._db.execute("SELECT uid, labels FROM label WHERE folder = ?", (self._folder(wire, uidvalidity),))
@@ -522,6 +536,9 @@ class Index:
         elif isinstance(line, records.Trouble):
             folder = self._folder(line.folder, line.uidvalidity)
             execute("INSERT OR REPLACE INTO trouble VALUES (?, ?, ?)", (folder, line.uid, line.why))
+        elif isinstance(line, records.Taken):
+            folder = self._folder(line.folder, line.uidvalidity)
+            execute("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (folder, line.uid, bytes.fromhex(line.sha256)))
         elif isinstance(line, records.Labels):
             folder = self._folder(line.folder, line.uidvalidity)
             execute("INSERT OR REPLACE INTO label VALUES (?, ?, ?)", (folder, line.uid, json.dumps(line.labels)))

@@ -100,6 +100,18 @@ class Trouble(NamedTuple):
     why: str
 
 
+class Taken(NamedTuple):
+    """Somebody has looked at what the server sends for a message, and says that it is the message: the octets with
+    this SHA-256, in hexadecimal digits, and no others.
+    """
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    sha256: str
+    at: str
+
+
 class Restoring(NamedTuple):
     """Messages are about to be put back into a folder: what arrives there from ``uidnext`` on may be they.
 
@@ -241,6 +253,7 @@ Record = (
     | Present
     | Complete
     | Trouble
+    | Taken
     | Restoring
     | Restored
     | PruneBegun
@@ -268,6 +281,7 @@ KINDS = {
     "present": Kind(Present),
     "complete": Kind(Complete),
     "trouble": Kind(Trouble),
+    "taken": Kind(Taken),
     "restoring": Kind(Restoring),
     "restored": Kind(Restored),
     "prune": Kind(PruneBegun),

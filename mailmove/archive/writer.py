@@ -105,6 +105,25 @@ class Incoming:
             self._digest = self._hash.digest()
         return self._digest
 
+    def head(self, octets: int) -> bytes:
+        """So many octets from its beginning, of what was written."""
+        with durable.explained(f"reading a message in {self.folder.shown}"):
+            fd = durable.open_file(self.name, self.folder.tmp)
+            try:
+                return os.pread(fd, octets, 0)
+            finally:
+                os.close(fd)
+
+    def set_apart(self, name: str, directory: int) -> None:
+        """This message is not to be kept as one: give it, durably, this name in another directory.
+
+        :raises OSError: when the disk does not take it.
+        """
+        durable.flush(self.fd)
+        os.close(self.fd)
+        os.rename(self.name, name, src_dir_fd=self.folder.tmp, dst_dir_fd=directory)
+        durable.flush(directory)
+
     def discard(self) -> None:
         """This message is not to be kept."""
         os.close(self.fd)
@@ -169,6 +188,11 @@ class Writer:
             for batch in (self._batch, self._written, self._moved):
                 _release(batch)
             self._leave()
+
+    @property
+    def archive(self) -> Archive:
+        """Where it writes to."""
+        return self._archive
 
     def enter(self, folder: FolderDir) -> None:
         """The messages that follow go into this folder; what a killed run left in its ``tmp`` is removed."""

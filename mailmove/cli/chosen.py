@@ -52,6 +52,22 @@ def chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> 
         yield found
 
 
+@contextmanager
+def only(setup: Setup, accounts: Sequence[str] | None) -> Iterator[tuple[Place, Archive]]:
+    """The one archive that is meant, to be read.
+
+    :raises UsageError: when several could be.
+    :raises ArchiveError: when there is none, or it cannot be read.
+    """
+    places = setup.readable(accounts)
+    if len(places) != 1:
+        names = ", ".join(few(place.name for place in places))
+        raise UsageError(f"there are several accounts: {names}", "Name the one that is meant: --account NAME")
+    work = Work(places[0], Cancel(), setup.memory, None, again=setup.again(places[0]))
+    with work.archive(writable=False) as archive:
+        yield places[0], archive
+
+
 def _hits(wanted: str, opened: Sequence[tuple[Place, Archive, Search]], listed: str) -> list[Chosen]:
     digits = wanted.lower()
     if not _ID.fullmatch(digits):

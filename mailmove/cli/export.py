@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mailmove.cli import options
+from mailmove.errors import UsageError
 
 
 def export(
@@ -21,6 +22,14 @@ def export(
     flags: Annotated[
         bool, typer.Option("--flags", help="Compare flags in every folder; only needed without CONDSTORE.")
     ] = False,
+    take: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--take",
+            metavar="FOLDER:UID",
+            help="What came of this message was doubted and looked at: it is the message. May be repeated.",
+        ),
+    ] = None,
     new_archive: Annotated[
         bool, typer.Option("--new-archive", help="Begin a new archive though another one is remembered.")
     ] = False,
@@ -47,14 +56,19 @@ def export(
         config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
     )
 
+    places = setup.select(accounts)
+    if take and len(places) != 1:
+        raise UsageError("--take means a message of one account", "Name it: mailmove export ACCOUNT --take FOLDER:UID")
+
     def start(work: Work) -> Generator[Progress, None, ExportResult]:
         wanted = Options(
             include=tuple(folder or work.account.folders),
             exclude=tuple(exclude or ()) + work.account.exclude,
             refetch=refetch,
             flags=flags,
+            take=tuple(take or ()),
         )
         with work.archive_and_session(new=new_archive) as (opened, session):
             return (yield from job(work.name, session, opened, wanted))
 
-    raise typer.Exit(present("export", setup, run(setup, setup.select(accounts), telling(setup, report, start)), Told))
+    raise typer.Exit(present("export", setup, run(setup, places, telling(setup, report, start)), Told))

@@ -57,18 +57,28 @@ def get(
 
 
 def show(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="A message by ID, as mailmove find lists it.")],
+    id_: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|FOLDER:UID",
+            help="A message by ID, as mailmove find lists it; or by folder and UID, also one that is doubted.",
+        ),
+    ],
     account: options.InAccounts = None,
     archive: options.ArchiveDir = None,
     config: options.ConfigFile = None,
     verbose: options.Verbose = 0,
 ) -> None:
     """Show a message's header and text in the terminal. Needs no server and fetches nothing from anywhere."""
-    from mailmove.cli.chosen import chosen
-    from mailmove.jobs.get import letter
+    from mailmove.cli.chosen import chosen, only
+    from mailmove.jobs.get import letter, named_letter
     from mailmove.report.letter import text
 
     setup = options.setup(config, verbose=verbose, archive=archive)
+    if ":" in id_:
+        with only(setup, account) as (place, opened):
+            print("\n".join(text(named_letter(opened, id_), setup.again(place))))
+        return
     with chosen(setup, account, [id_]) as found:
         for sha256, hits in found.items():
             print("\n".join(text(letter(hits[0].archive, sha256), setup.again(hits[0].place))))

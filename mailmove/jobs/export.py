@@ -12,6 +12,7 @@ from mailmove.archive import records
 from mailmove.archive.store import Archive
 from mailmove.archive.writer import Writer
 from mailmove.errors import CommandRefused, Interrupted, Unreachable
+from mailmove.jobs.doubting import taken
 from mailmove.jobs.folder_export import FolderExport
 from mailmove.jobs.progress import Expect, Progress
 from mailmove.jobs.results import ExportResult, FolderResult
@@ -27,12 +28,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for: folder patterns; altered files set right; flags compared in every folder."""
+    """What the user asked for: folder patterns; altered files set right; flags compared in every folder.
+
+    ``take``: messages, as ``FOLDER:UID``, that are what came of them, although that is doubted.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     refetch: bool = False
     flags: bool = False
+    take: tuple[str, ...] = ()
 
 
 def export(
@@ -43,9 +48,11 @@ def export(
     What goes wrong with a message or a folder is in the result, and so is what stopped the run early.
 
     :raises ArchiveError: when the archive or its disk fails.
+    :raises UsageError: when there is nothing to take of a message.
     :raises MailmoveError: of :mod:`mailmove.server`, before anything was begun.
     """
     began = time.monotonic()
+    archive.record(list(taken(archive, options.take)))
     result = ExportResult(account, archive.path, notes=list(archive.notes))
     views = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
     choice = choose((view.folder for view in views.values()), options.include, options.exclude)

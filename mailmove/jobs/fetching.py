@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from mailmove.archive import doubted
 from mailmove.archive.writer import Incoming, Writer
 from mailmove.errors import CommandRefused, Disconnected, Throttled
 from mailmove.jobs.progress import TELL_EVERY, Advance, Progress
-from mailmove.model import Folder, Listed, Selected
+from mailmove.model import Folder, Listed, MessageId, Selected
+from mailmove.plan import standin
 from mailmove.plan.sync import chunks
 from mailmove.server import scan
 from mailmove.server.bodies import bodies
@@ -37,6 +39,10 @@ class Fetched:
     octets: int = 0
     vanished: set[int] = field(default_factory=set)
     failed: dict[int, str] = field(default_factory=dict)
+    doubted: set[int] = field(default_factory=set)
+    """Of those failed: something came that may not be the message, and was put aside."""
+    taken: Mapping[int, set[bytes]] = field(default_factory=dict)
+    """SHA-256 that somebody took for a message after a look, by UID."""
     known: dict[bytes, int] | None = None
     """Without lasting UIDs: how many of each body, by SHA-256, the archive held before."""
     next_uid: int = 1
@@ -185,7 +191,7 @@ def _one_command(
             except BaseException:
                 incoming.discard()
                 raise
-            kept = _settle(told, incoming, asked, wanted, writer, result)
+            kept = _settle(opened, told, incoming, asked, wanted, writer, result)
             if kept:
                 wire.wanted()
             else:
@@ -200,6 +206,7 @@ def _one_command(
 
 
 def _settle(
+    opened: Opened,
     told: Told | None,
     incoming: Incoming,
     asked: set[int],
@@ -207,7 +214,7 @@ def _settle(
     writer: Writer,
     result: Fetched,
 ) -> bool:
-    """Keep a message that was received whole, if it is one that was asked for."""
+    """Keep a message that was received whole, if it is one that was asked for; whether it was."""
     uid = told.listed.uid if told is not None else 0
     if told is None or uid not in asked:
         incoming.discard()
@@ -222,6 +229,12 @@ def _settle(
         incoming.discard()
         result.failed[uid] = "the server sent an empty message in its place"
         return False
+    why = _doubt(incoming, told.listed, wanted[uid])
+    if why and incoming.sha256 not in result.taken.get(uid, ()):
+        doubted.keep(writer.archive, incoming, MessageId(opened.folder.wire, opened.selected.uidvalidity, uid))
+        result.doubted.add(uid)
+        result.failed[uid] = why
+        return True
     result.kept[uid] = fingerprint
     result.octets += incoming.octets
     listed = told.listed
@@ -236,3 +249,12 @@ def _settle(
     internaldate = told.internaldate.decode("ascii", "replace") if told.internaldate is not None else None
     writer.keep(incoming, listed, internaldate)
     return True
+
+
+def _doubt(incoming: Incoming, told: Listed, listed: Listed) -> str:
+    """Why what was received may not be the message, by either size that was announced for it; empty: it is."""
+    sizes = dict.fromkeys((listed.size, told.size))
+    if sizes.keys() == {incoming.octets} and incoming.header_fields.message_id is not None:
+        return ""
+    head = incoming.head(standin.HEAD)
+    return next(filter(None, (standin.doubt(size, incoming.octets, head) for size in sizes)), "")

@@ -91,7 +91,9 @@ class FolderExport:
         missing = self._missing(where, survey.missing, outcome)
         altered = self._altered(where) if self._refetch else {}
         known = archive.index.known(wire, selected.uidvalidity)
-        plan = sync.plan_folder(listing, known, missing | altered.keys(), refetch=self._refetch)
+        troubles = archive.index.troubles(wire, selected.uidvalidity)
+        lost = missing | altered.keys()
+        plan = sync.plan_folder(listing, known, lost, troubles.keys(), refetch=self._refetch)
         if opened.unlisted:
             plan = replace(plan, gone=frozenset())  # not listed is not gone
         del listing, known
@@ -105,10 +107,9 @@ class FolderExport:
             for uid in sorted(altered.keys() & plan.fetch.keys()):
                 path = set_aside(archive, directory, altered[uid])
                 outcome.notes.append(f"UID {uid}: the altered file was moved to {path}")
-        fetched = Fetched()
+        fetched = Fetched(taken=archive.index.taken(wire, selected.uidvalidity))
         try:
             wanted = yield from self._link(opened.folder, plan.fetch, outcome)
-            troubles = archive.index.troubles(wire, selected.uidvalidity)
             yield from fetch(self._session, opened, wanted, troubles, self._writer, fetched)
         finally:
             self._account(opened, plan, fetched, outcome)
@@ -201,7 +202,7 @@ class FolderExport:
         outcome.vanished = len(fetched.vanished)
         outcome.archived = plan.held + outcome.fetched + outcome.linked
         for uid, why in sorted(fetched.failed.items()):
-            outcome.fail(why, uid)
+            outcome.fail(why, uid, doubted=uid in fetched.doubted)
             self.after.append(records.Trouble(opened.folder.wire, opened.selected.uidvalidity, uid, why))
         unsettled = outcome.listed - outcome.archived - outcome.vanished - len(plan.absent) - len(fetched.failed)
         if unsettled:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mailmove.archive import durable, layout, proof, reading
+from mailmove.archive import doubted, durable, layout, proof, reading
 from mailmove.archive.search import Search
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError
+from mailmove.jobs import doubting
 from mailmove.jobs.find import read_message
 from mailmove.mail.attachments import attachments
 from mailmove.mail.message import parse
 from mailmove.mail.text import text
-from mailmove.model import Found
+from mailmove.model import Copy, Found
 from mailmove.safe import visible
 from mailmove.units import short_id
 
@@ -35,6 +36,11 @@ class Letter:
     attachments: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
     skipped: tuple[str, ...]
+    doubted: str = ""
+    """Folder and UID of the message that this may not be, as they are typed; then :attr:`doubt` says why."""
+    doubt: str = ""
+    came: bool = False
+    """It is not archived: it came in the message's place and was put aside."""
 
 
 def octets(archive: Archive, sha256: bytes) -> Iterator[bytes]:
@@ -88,7 +94,29 @@ def letter(archive: Archive, sha256: bytes) -> Letter:
     """
     with Search(archive.index.path) as search:
         found = search.found([sha256])[0]
-    message, left_out = read_message(octets(archive, sha256), found.octets)
+    return _letter(found, octets(archive, sha256))
+
+
+def named_letter(archive: Archive, message: str) -> Letter:
+    """The message that ``FOLDER:UID`` means, to be shown; where something came in its place, that.
+
+    :raises UsageError: when it names none, or several, or nothing of it is there.
+    :raises ArchiveError: when it cannot be read.
+    """
+    one, *more = doubting.named(archive, message)
+    if more:
+        raise UsageError("one message is shown at a time", "Write FOLDER:UID, as in INBOX:2.")
+    if one.came is None:
+        shown = letter(archive, one.sha256)
+    else:
+        copy = Copy(*one.id, on_server=True)
+        found = Found(one.sha256, 0, one.came.octets, None, None, None, None, None, (copy,))
+        shown = _letter(found, iter((doubted.content(archive, one.came),)))
+    return replace(shown, doubted=message if one.doubt else "", doubt=one.doubt, came=one.came is not None)
+
+
+def _letter(found: Found, pieces: Iterator[bytes]) -> Letter:
+    message, left_out = read_message(pieces, found.octets)
     header = tuple((name, value) for name in ("From", "To", "Cc", "Date", "Subject") for value in message.header(name))
     attached = tuple((each.name, len(each.content)) for each in attachments(message))
     read = text(message)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mailmove.archive import headers
+from mailmove.archive import headers, records
 from mailmove.archive.index import Known
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.proof import MISSING, Inode, Reading, prove_all
@@ -25,6 +25,7 @@ from mailmove.jobs.export import export
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
+from mailmove.jobs.standins import doubts
 from mailmove.mail import fields
 from mailmove.model import Folder, Listed, MessageId, Seen
 from mailmove.plan import brakes, gauge
@@ -337,6 +338,7 @@ class Planner:
         before = len(folder.evidence)
         if where is not None:
             yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
+            why |= self._stand_ins(folder, archive, candidates)
         self.plan.verified += len(folder.evidence) - before
         troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
         for uid in keep_unproven(folder.decisions, candidates, folder.evidence.keys()):
@@ -367,6 +369,18 @@ class Planner:
             yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
         if missing:
             folder.evidence.update((one.message.uid, one) for one in find_evidence(archive, missing, read))
+
+    def _stand_ins(self, folder: FolderPlan, archive: Archive, candidates: Collection[int]) -> dict[int, str]:
+        """Take the evidence from what may not be the message; the next export asks for that again."""
+        key = folder.folder.wire, folder.uidvalidity
+        stored = archive.index.current(*key, candidates & folder.evidence.keys())
+        sizes = {uid: folder.decisions.go[uid].size for uid in stored}
+        found = doubts(archive, ((one, folder.evidence[uid]) for uid, one in stored.items()), sizes)
+        for uid in found:
+            del folder.evidence[uid]
+        if not self.options.dry_run:
+            archive.record([records.Trouble(*key, uid, why) for uid, why in found.items()])
+        return found
 
     def _count_sent_later(self, folder: FolderPlan) -> None:
         """How many of what goes have a Date header that is not old enough, as far as the archive tells."""

@@ -19,6 +19,8 @@ class Failure:
     folder: str
     uid: int
     why: str
+    doubted: bool = False
+    """Something came in its place that can be looked at."""
 
 
 @dataclass(slots=True)
@@ -35,9 +37,9 @@ class FolderResult:
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def fail(self, why: str, uid: int = 0) -> None:
+    def fail(self, why: str, uid: int = 0, *, doubted: bool = False) -> None:
         """Name something that is not in the archive."""
-        self.failures.append(Failure(self.folder.shown, uid, why))
+        self.failures.append(Failure(self.folder.shown, uid, why, doubted))
 
 
 @dataclass(slots=True)

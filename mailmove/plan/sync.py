@@ -98,12 +98,14 @@ def plan_folder(
     listing: Iterable[Listed],
     archived: Mapping[int, Archived],
     lost: Collection[int] = (),
+    doubted: Collection[int] = (),
     *,
     refetch: bool = False,
 ) -> FolderPlan:
     """Compare a listing with what is archived of the folder in the same UIDVALIDITY.
 
     ``lost`` are archived UIDs whose file is not there or was found altered; with ``refetch`` they are fetched again.
+    ``doubted`` are UIDs that were not delivered when last asked for: they are asked for again, archived or not.
     """
     fetch: dict[int, Listed] = {}
     flags: dict[int, tuple[frozenset[str], frozenset[str]]] = {}
@@ -118,6 +120,8 @@ def plan_folder(
         if not same_message(message, record):
             fetch[message.uid] = message
             suspects.add(message.uid)
+        elif message.uid in doubted:
+            fetch[message.uid] = message
         elif message.uid in lost:
             if refetch:
                 fetch[message.uid] = message

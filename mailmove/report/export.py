@@ -18,7 +18,7 @@ def text(result: ExportResult, again: Again = ALL) -> Iterator[str]:
     account = visible(result.account)
     listed, archived = result.total("listed"), result.total("archived")
     if result.failures or result.stopped:
-        yield from problems(result)
+        yield from problems(result, again)
         yield f"{plural(archived, 'message')} that the server lists are safe in {words.path(result.path)}"
         if not result.stopped:
             yield "Next: run the same command again; what is safe is not fetched twice."
@@ -44,7 +44,7 @@ def text(result: ExportResult, again: Again = ALL) -> Iterator[str]:
         yield f"Next: {again.command('find', 'invoice')}     reads one back"
 
 
-def problems(result: ExportResult, _: Again = ALL) -> Iterator[str]:
+def problems(result: ExportResult, again: Again = ALL) -> Iterator[str]:
     """Everything that is not in the archive, named."""
     account = visible(result.account)
     if result.stopped:
@@ -54,6 +54,10 @@ def problems(result: ExportResult, _: Again = ALL) -> Iterator[str]:
         yield f"{account}: NOT everything on the server is in the archive:"
     for folder, numbers, why in grouped(result.failures):
         yield f"  {folder} {words.uids(numbers)}: {why}" if numbers else f"  {folder}: {why}"
+    doubted = next((f"{failure.folder}:{failure.uid}" for failure in result.failures if failure.doubted), None)
+    if doubted is not None:
+        yield f"  What came instead: {again.command('show', doubted)}"
+        yield f"  If that is the message: {again.command('export', '--take', doubted)}"
     yield from notes(result)
 
 
@@ -97,7 +101,7 @@ def as_json(result: ExportResult) -> dict[str, Any]:
                 "linked": folder.linked,
                 "vanished": folder.vanished,
                 "octets": folder.octets,
-                "failures": [{"uid": f.uid or None, "why": f.why} for f in folder.failures],
+                "failures": [{"uid": f.uid or None, "why": f.why, "doubted": f.doubted} for f in folder.failures],
                 "notes": folder.notes,
             }
             for folder in result.folders

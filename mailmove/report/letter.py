@@ -16,9 +16,12 @@ def text(letter: Letter, again: Again = ALL) -> Iterator[str]:
     found = letter.found
     for name, value in letter.header:
         yield f"{name + ':':13}{visible(value, 1000)}"
-    where = "on the server" if found.on_server else "only here"
-    yield f"{'Archived:':13}{short_id(found.sha256)}, {', '.join(folders(found))}, {where}"
-    yield f"{'Arrived:':13}{day(found.arrival, None, '%Y-%m-%d %H:%M:%S %z')}"
+    if letter.doubt:
+        yield f"{'Doubted:':13}{visible(letter.doubted)}: {visible(letter.doubt)}"
+    if not letter.came:
+        where = "on the server" if found.on_server else "only here"
+        yield f"{'Archived:':13}{short_id(found.sha256)}, {', '.join(folders(found))}, {where}"
+        yield f"{'Arrived:':13}{day(found.arrival, None, '%Y-%m-%d %H:%M:%S %z')}"
     for name, octets in letter.attachments:
         yield f"{'Attached:':13}{visible(name)} ({format_size(octets)})"
     yield ""
@@ -30,6 +33,10 @@ def text(letter: Letter, again: Again = ALL) -> Iterator[str]:
         yield visible(line.expandtabs().replace("\xa0", " "), len(line) * 8 + 1)
     for what in letter.skipped:
         yield f"(left out: {what})"
-    if letter.attachments:
+    if letter.doubt:
+        yield ""
+        yield "This may not be the message: mailmove does not count it as archived, and prune leaves it on the server."
+        yield f"If it is the message: {again.command('export', '--take', letter.doubted)}"
+    elif letter.attachments:
         yield ""
         yield f"Next: {again.command('get', '--attachments', short_id(found.sha256))}"

@@ -268,12 +268,18 @@ def test_a_folder_that_does_not_say_how_much_it_holds_is_not_empty(
 
 
 @pytest.mark.fault(33)
-@pytest.mark.parametrize("announced", [0, 1, 100_000, 2**31 - 1, 2**40])
+@pytest.mark.parametrize("announced", [0, 1, 12_000, 2**31 - 1, 2**40])
 def test_the_literal_rules_over_the_announced_size(scripted: Start, mailmove: Program, announced: int) -> None:
     server = scripted()
     inbox = server.store.add("INBOX", message(1), message(2))
     inbox.mails[0].size = announced
     archive = mailmove.account(server)
+    if announced > 1 << 30:
+        assert mailmove("export").code == 3, "it may be a stand-in"
+        assert total(archived(archive)) == hashes(inbox.bodies[1])
+        (came,) = (archive / ".mailmove/doubted").iterdir()
+        assert came.read_bytes() == inbox.bodies[0]
+        return
     assert mailmove("export").code == 0
     assert total(archived(archive)) == hashes(*inbox.bodies)
     again = mailmove("export", "--json", "--flags")

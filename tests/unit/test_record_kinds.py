@@ -31,6 +31,7 @@ FROZEN = {
         "uidnext highestmodseq",
     ),
     "trouble": ('"folder":"INBOX","uidvalidity":7,"uid":9,"why":"NO"', ""),
+    "taken": ('"folder":"INBOX","uidvalidity":7,"uid":9,"sha256":"5f5f","at":"2026-11-23T10:02:00Z"', ""),
     "restoring": (
         '"folder":"INBOX","uidvalidity":7,"uidnext":10,"at":"2026-11-23T10:02:00Z","login":"me@example.org"',
         "uidnext login",
