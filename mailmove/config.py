@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mailmove.errors import UsageError
+from mailmove.errors import RefusedError, UsageError
 from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
+from mailmove.ownership import writable_by_others
 from mailmove.plan.policy import Policy, parse_age_by, parse_keep, parse_max_delete, parse_rule
 from mailmove.safe import few, visible
 from mailmove.units import Age, parse_age, parse_size
@@ -158,15 +159,28 @@ def load(path: str) -> Config:
     """Read a configuration file; one that does not exist is an empty configuration.
 
     :raises UsageError: when anything in it cannot be used.
+    :raises RefusedError: when it names a command to run, and others can write to it.
     """
     try:
         with open(path, "rb") as file:
             text = file.read()
+        config = read(text, path)
+        if any(account.password_command or account.token_command for account in config.accounts):
+            _refuse_of_others(path)
     except FileNotFoundError:
-        text = b""
+        return read(b"", path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    return read(text, path)
+    return config
+
+
+def _refuse_of_others(path: str) -> None:
+    where = writable_by_others(path)
+    if where is not None:
+        raise RefusedError(
+            f"{visible(path)} names a command, and others can write to {visible(where)}: it could be theirs",
+            f"Make it yours alone: chmod go-w {visible(where)}, and see who owns it.",
+        )
 
 
 def read(text: bytes, path: str) -> Config:

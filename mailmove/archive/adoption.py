@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,14 +33,18 @@ def adopt(
 ) -> Adopted:
     """Record message files that have no record, each re-hashed; ``listing`` adds what only the server knows.
 
-    A file that is not what its name says was never whole: it goes to ``.mailmove/aside``. A file that is recorded in
-    another folder stays as it is: somebody moved or copied it here, and its UID means nothing in this folder.
+    A file that is not what its name says was never whole: it goes to ``.mailmove/aside``, as does what is no file at
+    all (a pipe, a socket, a device, a directory, a symbolic link). A file that is recorded in another folder stays as
+    it is: somebody moved or copied it here, and its UID means nothing in this folder.
     """
     lines: list[records.Message] = []
     aside: list[str] = []
     with archive.opened(folder) as directory:
         for base, name in files:
             with durable.explained(f"reading {visible(name)}"):
+                if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+                    aside.append(set_aside(archive, directory, name))
+                    continue
                 fd = durable.open_file(name, directory)
                 try:
                     octets, sha256 = proof.digest_of(fd)

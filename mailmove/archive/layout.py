@@ -60,7 +60,7 @@ def safe_part(text: str) -> str:
         return "%"
     composed = unicodedata.normalize("NFC", text) == text
     out = "".join(_escaped(c) if _must_escape(c, composed) else c for c in text)
-    if out[0] in ". ":
+    if out[0] in ". -~":  # hidden, cut off, taken for an option or for a home directory
         out = _escaped(out[0]) + out[1:]
     if out[-1] in ". ":
         out = out[:-1] + _escaped(out[-1])

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -203,7 +204,8 @@ class Writer:
             for name in os.listdir(opened.tmp):
                 mine = names.TEMPORARY.fullmatch(name)
                 if mine and mine[1] != self._token:
-                    os.unlink(name, dir_fd=opened.tmp)
+                    with suppress(IsADirectoryError, PermissionError):  # a directory is not ours, whatever its name
+                        os.unlink(name, dir_fd=opened.tmp)
         self._batch.folders += 1
 
     def begin(self) -> Incoming:

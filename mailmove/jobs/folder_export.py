@@ -87,7 +87,7 @@ class FolderExport:
         survey = archive.survey(where)
         if survey.unrecorded:
             adopted = adopt(archive, where, survey.unrecorded, {listed.uid: listed for listed in listing})
-            outcome.notes += [f"a damaged file was moved to {path}" for path in adopted.aside]
+            outcome.notes += [f"what is not a whole message file was moved to {path}" for path in adopted.aside]
         missing = self._missing(where, survey.missing, outcome)
         altered = self._altered(where) if self._refetch else {}
         known = archive.index.known(wire, selected.uidvalidity)

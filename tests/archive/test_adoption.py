@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from mailmove.archive.adoption import adopt, set_aside
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
-from mailmove.errors import ArchiveError, Exit
+from mailmove.errors import Exit
 from mailmove.jobs.check import CheckResult, Options, check
 from mailmove.model import Listed
 from tests.archive.conftest import LOGIN, folder, put
@@ -73,14 +75,32 @@ def test_files_put_aside_in_the_same_second_do_not_replace_each_other(archive: A
     assert sorted(path.read_text() for path in Path(archive.path, ".mailmove/aside").iterdir()) == ["0", "1", "2"]
 
 
-@pytest.mark.fault(9)
-def test_a_fifo_named_like_a_message_is_refused_not_waited_for(archive: Archive) -> None:
-    path = without_record(archive, 5)
-    path.unlink()
+def fifo(path: Path) -> None:
     os.mkfifo(path)
+
+
+def unix_socket(path: Path) -> None:
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+def link(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.fault(9, 59)
+@pytest.mark.parametrize("make", [fifo, unix_socket, link, Path.mkdir])
+def test_what_is_named_like_a_message_and_is_no_file_is_moved_aside(
+    archive: Archive, make: Callable[[Path], None]
+) -> None:
+    """Never waited for, never followed, and what lies beside it is adopted."""
+    path, whole = without_record(archive, 5), without_record(archive, 6)
+    path.unlink()
+    make(path)
     where = folder(archive, "INBOX")
-    with pytest.raises(ArchiveError, match="not a regular file"):
-        adopt(archive, where, archive.survey(where).unrecorded, {})
+    adopted = adopt(archive, where, archive.survey(where).unrecorded, {})
+    assert (adopted.recorded, len(adopted.aside)) == (1, 1)
+    assert os.path.lexists(Path(archive.path, adopted.aside[0]))
+    assert [file for file in path.parent.iterdir() if ",H=" in file.name] == [whole]
 
 
 def test_one_file_stands_for_every_message_of_its_octets(archive: Archive) -> None:

@@ -31,6 +31,8 @@ NASTY = [
     b"trailing ",
     b"dot.",
     b".hidden",
+    b"-rf",
+    b"~root",
     b".mailmove",
     b"a\0b",
     b"a\rb",
@@ -85,7 +87,7 @@ def assert_safe(path: str) -> None:
     for part in path.split("/"):
         assert part
         assert part not in (".", "..")
-        assert not part.startswith((".", " "))
+        assert not part.startswith((".", " ", "-", "~"))
         assert not part.endswith((".", " "))
         assert part.casefold() not in ("cur", "new", "tmp")
         assert part.partition(".")[0].rstrip(" ").casefold() not in WINDOWS

@@ -11,6 +11,7 @@ import pytest
 
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive
+from mailmove.jobs.get import safe_name
 from tests.kit import Mailbox, Program, message
 
 ENCODED = (
@@ -175,6 +176,30 @@ def test_attachments_are_saved_under_names_that_lead_nowhere_else(
         "%2Eprofile": b"five",
     }
     assert [each.name for each in (tmp_path / "a").iterdir()] == ["b"]
+
+
+@pytest.mark.fault(63)
+@pytest.mark.parametrize(
+    ("given", "saved"),
+    [
+        ("-rf", "%2Drf"),
+        ("--help.txt", "%2D-help.txt"),
+        ("x/-rf", "%2Drf"),
+        ("-", "%2D"),
+        ("-.pdf", "%2D.pdf"),
+        ("~root", "%7Eroot"),
+        (".bashrc", "%2Ebashrc"),
+        ("..", "%2E%2E"),
+        (" -x", "%20-x"),
+        ("a\nb", "a%0Ab"),
+        ("aux.txt", "%61ux.txt"),
+        ("fdp.\u202eexe", "fdp.%E2%80%AEexe"),
+        ("*", "%2A"),
+        ("", "%"),
+    ],
+)
+def test_no_name_of_an_attachment_means_something_to_a_shell_or_a_file_manager(given: str, saved: str) -> None:
+    assert safe_name(given) == saved
 
 
 @pytest.mark.fault(43)

@@ -27,13 +27,14 @@ MAY_IMPORT = {
     "model": {"safe", "utf7"},
     "evidence": {"model"},  # made by the archive, taken by the function that deletes
     "mail": GROUND,  # a message decoded for people: index, reports and jobs show the same words
+    "ownership": set[str](),  # who else can write to a file
     "cancel": {"errors"},  # Ctrl-C for whoever waits: jobs, connections, questions
     # the three that jobs bring together
     "plan": GROUND,
     "server": GROUND | {"cancel"},
     "archive": GROUND | {"mail"},
     # what to do with which account
-    "config": GROUND | {"plan"},  # a rule in the configuration is a rule of plan.policy
+    "config": GROUND | {"plan", "ownership"},  # a rule in the configuration is a rule of plan.policy
     "configedit": GROUND | {"config"},
     "vault": GROUND | {"config"},
     "oauth": GROUND | {"config", "vault"},
