@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
@@ -146,6 +146,11 @@ class Work:
         self.cancel.check()
         return answer
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether the account's secret is known already."""
+        return self._secret is not None
+
     def session(self) -> Session:
         """A login at the account's server, connecting when first used."""
         assert self._secret is not None, "run(..., login=True) comes first"
@@ -230,25 +235,33 @@ def telling(setup: Setup, report: Report[R], start: Start[R]) -> Start[Told]:
 def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool = True) -> list[Outcome[R]]:
     """Run a job for each account, some at the same time; one that fails does not stop the others.
 
-    Without ``login`` no credentials are looked for and no job may open a session.
+    Without ``login`` no credentials are looked for and no job may open a session. What may have to be asked for at the
+    terminal is asked for first, in order; every other secret is found in its account's own turn.
     """
+    alone = len(places) == 1
     cancel = Cancel()
     told: queue.SimpleQueue[tuple[Place, Sequence[Progress] | Question | Outcome[R]]] = queue.SimpleQueue()
     shares: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
     slots = Slots(_connections)
     outcomes: dict[Place, Outcome[R]] = {}
 
+    def begin(share: Work) -> Generator[Progress, None, R]:
+        account = share.place.account
+        if not login or account is None or share.has_secret:
+            return start(share)
+        return start(replace(share, _secret=credentials.resolve(account, alone=alone, cancel=cancel)))
+
     def work() -> None:
         for share in iter(shares.get, None):
             threading.current_thread().name = visible(share.name)  # in front of what -v logs
-            told.put((share.place, _attempt(share, start)))
+            told.put((share.place, _attempt(share, begin)))
 
     with _Signals(cancel) as signals, Meter(shown=setup.progress) as meter:
         for place in places:
             try:
                 with signals.break_off():
-                    alone = len(places) == 1
-                    secret = credentials.resolve(place.account, alone=alone) if login and place.account else None
+                    asked = login and place.account is not None and credentials.may_ask(place.account, alone=alone)
+                    secret = credentials.resolve(place.account, alone=alone) if asked and place.account else None
             except MailmoveError as error:
                 outcomes[place] = Outcome(place, error=error)
             else:

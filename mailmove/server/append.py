@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from mailmove.errors import CommandRefused
 from mailmove.model import Folder
 from mailmove.server.parse import number, pairs, parse
+from mailmove.server.reader import QUICK_ACK
 from mailmove.server.wire import Astring, Wire
 
 _UNASKED = 1 << 20  # octets that are sent without a go-ahead where the server allows that (LITERAL+)
@@ -58,8 +59,10 @@ class Appending:
                 self._together(folder, messages)
                 return
             for message in messages:
-                self._together(folder, [message])
-                if not folder.wire.isascii():  # its name is a literal itself, which waits for its own go-ahead
+                asks = self._together(folder, [message])
+                # A name that is a literal itself waits for its own go-ahead. A go-ahead that has to wait until the OK
+                # before it is acknowledged comes sooner when the next command carries the acknowledgement.
+                if not folder.wire.isascii() or (asks and QUICK_ACK is None):
                     self._collect()
 
     def answers(self) -> list[Answer]:
@@ -86,9 +89,9 @@ class Appending:
                 self._wire.usable = False
             raise
 
-    def _together(self, folder: Folder, messages: Sequence[Outgoing]) -> None:
-        """Send one command for all of these."""
-        tag = b""
+    def _together(self, folder: Folder, messages: Sequence[Outgoing]) -> bool:
+        """Send one command for all of these; whether it waited for a go-ahead."""
+        tag, waited = b"", False
         for message in messages:
             mark, asks = self._literal(message)
             words = (*_attributes(message), mark)
@@ -98,10 +101,12 @@ class Appending:
                 self._counts[tag] = len(messages)
             else:
                 self._wire.put(b" %b\r\n" % b" ".join(words))
+            waited = waited or asks
             if asks and not self._allowed(tag):
-                return
+                return waited
             self._send(message)
         self._wire.put(b"\r\n")
+        return waited
 
     def _collect(self) -> None:
         while self._waiting:

@@ -105,6 +105,7 @@ class Wire:
         waiting = {self.send(*words): words[0].decode("ascii", "replace") for words in commands}
         pause: Throttled | None = None
         while waiting:
+            self.reader.at_once()
             line = self._logical_line()
             if line[0].startswith(b"* "):
                 self._check_bye(line)
@@ -165,6 +166,7 @@ class Wire:
         ``waiting`` are their names by tag. Untagged responses are read over.
         """
         while True:
+            self.reader.at_once()
             line = self._logical_line()
             if line[0].startswith(b"* "):
                 self._check_bye(line)

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "configedit": GROUND | {"config"},
     "vault": GROUND | {"config"},
     "oauth": GROUND | {"config", "vault"},
-    "credentials": GROUND | {"config", "vault", "oauth"},
+    "credentials": GROUND | {"config", "vault", "oauth", "cancel"},
     "discovery": GROUND,
     # the way through
     "jobs": GROUND | {"plan", "server", "archive", "cancel", "mail"},
