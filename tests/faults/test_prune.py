@@ -588,3 +588,34 @@ def test_a_second_run_at_the_same_time_says_so(server: Scripted, pruner: Pruner,
         )
     assert done.code == 7 and "another mailmove is working" in done.err
     assert not server.deletions
+
+
+@pytest.mark.fault(13, 14)
+@pytest.mark.parametrize("trouble", ["SELECT is refused", "UIDVALIDITY is another for a moment"])
+def test_a_folder_that_made_trouble_while_it_was_planned_loses_nothing(
+    server: Scripted, pruner: Pruner, trouble: str
+) -> None:
+    """It behaves again once the plan is carried out: what was decided before the trouble must not be."""
+    inbox = server.store["INBOX"]
+    for number in range(11, 140):
+        inbox.add(message(number), OLD, flags={"\\Seen"})
+    pruner.export()
+    if trouble == "SELECT is refused":
+        server.script("""
+            SELECT #1
+                {tag} NO [SERVERBUG] not now
+        """)
+    else:
+
+        def other(talk: Conversation, command: Command) -> None:
+            old = str(inbox.uidvalidity).encode()
+            talk.answer(command, lambda answer: answer.replace(b"UIDVALIDITY " + old, b"UIDVALIDITY 7"))
+
+        def hang_up(talk: Conversation, command: Command) -> None:
+            server.on("EXAMINE", other, nth=1)
+            talk.hangup()
+
+        server.on("UID FETCH", hang_up, "DATE", nth=1)
+    result = pruner()
+    assert result.gone == 0 and len(inbox.mails) == 139
+    assert result.plan.folders[0].problem and result.exit is Exit.PARTIAL

@@ -15,8 +15,8 @@ from mailmove.server import deletion
 from mailmove.units import parse_age
 from tests.kit import NOW, archived, hashes, message, total
 from tests.pruning import OLDER_THAN_30D, Pruner
-from tests.servers.model import Gmail
-from tests.servers.scripted import Scripted
+from tests.servers.model import Command, Gmail
+from tests.servers.scripted import Conversation, Scripted
 
 Start = Callable[..., Scripted]
 OLD = NOW - timedelta(days=400)
@@ -103,4 +103,27 @@ def test_without_a_trash_nothing_is_done(gmail: Gmail, server: Scripted, pruner:
     gmail.folders[Gmail.TRASH].attributes = ""
     with pytest.raises(LackingError, match="Trash"):
         pruner(OLDER_THAN_30D)
+    assert not server.deletions
+
+
+@pytest.mark.fault(21)
+def test_where_a_label_does_not_list_all_it_has_nothing_is_decided(
+    gmail: Gmail, server: Scripted, pruner: Pruner
+) -> None:
+    """Work shows one message of two: the other may be the one that INBOX would let go."""
+    kept = gmail.deliver(message(1), "INBOX", "Work", arrival=OLD)
+    gmail.deliver(message(2), "Work", arrival=OLD)
+    pruner.export()
+
+    def leave_out(talk: Conversation, command: Command) -> None:
+        whole = talk.state.selected
+        assert whole is not None
+        lines = list(server.store.answer(talk.state, command))
+        if whole.name == b"Work":
+            lines = [line for line in lines if str(kept).encode() not in line]
+        talk.send(b"".join(line + b"\r\n" for line in lines) + f"{command.tag} OK done\r\n".encode())
+
+    server.on("UID FETCH", leave_out)
+    with pytest.raises(LackingError, match="labels of Work"):
+        pruner(Asked(age=parse_age("30d"), folders=("INBOX",)))
     assert not server.deletions

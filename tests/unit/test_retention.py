@@ -30,12 +30,23 @@ from mailmove.plan.policy import (
     parse_target,
     unmatched,
 )
-from mailmove.plan.retention import DAY, Dates, Decisions, FolderRule, Stays, decide, is_drafts, needed
+from mailmove.plan.retention import (
+    DAY,
+    Dates,
+    Decisions,
+    FolderRule,
+    Stays,
+    decide,
+    is_drafts,
+    needed,
+    strictest_label,
+)
 from mailmove.units import parse_age
 
 NOW = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
 OLD = SECONDS - 400 * DAY
+CUTOFF = SECONDS - 30 * DAY
 
 
 @pytest.fixture(params=["UTC", "Europe/Rome", "Pacific/Kiritimati", "Etc/GMT+12", "America/St_Johns"])
@@ -224,6 +235,17 @@ def test_a_restored_message_is_as_old_as_its_restore() -> None:
     decisions = decide([listed(1), listed(2), listed(3)], rule("30d"), dates)
     assert set(decisions.go) == {2, 3}
     assert decisions.stay[Stays.RESTORED].messages == 1
+
+
+def test_what_was_restored_in_the_very_second_of_the_cutoff_stays() -> None:
+    decisions = decide([listed(1), listed(2)], rule("30d"), Dates(restored={1: CUTOFF, 2: CUTOFF - 1}))
+    assert set(decisions.go) == {2} and decisions.stay[Stays.RESTORED].messages == 1
+
+
+def test_a_message_whose_other_labels_cannot_be_known_stays() -> None:
+    decisions = decide([listed(1), listed(2)], rule("30d"))
+    strictest_label({b"INBOX": decisions}, {b"INBOX": {1: None, 2: "G2"}}, ())
+    assert set(decisions.go) == {2} and decisions.stay[Stays.LABEL].messages == 1
 
 
 def folder(name: str, *attributes: str, kind: NamespaceKind = NamespaceKind.PERSONAL) -> Folder:
