@@ -51,11 +51,11 @@ def strace() -> str:
     return found
 
 
-def steps(program: Program, *arguments: object, calls: Iterable[str] = CALLS) -> list[Step]:
-    """Run it to its end, and list every step it made."""
+def steps(program: Program, *arguments: object, calls: Iterable[str] = CALLS, code: int = 0) -> list[Step]:
+    """Run it to its end, with this exit code, and list every step it made."""
     log = program.home / "steps.strace"
     done = traced(program, ["-o", str(log), "-e", f"trace={_set(calls)}"], *arguments)
-    assert done.code == 0, done.err
+    assert done.code == code, done.err
     counts: dict[str, Counter[str]] = {}
     for thread, call in re.findall(r"(?m)^(\d+) +(\w+)\(", log.read_text()):
         counts.setdefault(call, Counter())[thread] += 1

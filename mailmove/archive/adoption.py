@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mailmove.archive import durable, names, proof, records
+from mailmove.archive import durable, names, proof
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
+from mailmove.archive.records import Message
 from mailmove.archive.store import META, Archive
 from mailmove.model import Listed
 from mailmove.safe import visible
@@ -37,7 +38,7 @@ def adopt(
     all (a pipe, a socket, a device, a directory, a symbolic link). A file that is recorded in another folder stays as
     it is: somebody moved or copied it here, and its UID means nothing in this folder.
     """
-    lines: list[records.Message] = []
+    lines: list[Message] = []
     aside: list[str] = []
     with archive.opened(folder) as directory:
         for base, name in files:
@@ -54,7 +55,7 @@ def adopt(
             if archive.index.elsewhere(folder.wire, base, sha256):
                 continue
             if octets == base.octets and sha256.hex().startswith(base.digest):
-                lines.append(_record(folder, base, sha256, names.split(name)[1], listing.get(base.uid)))
+                lines.append(_record(archive, folder, name, base, sha256, listing.get(base.uid)))
             else:
                 aside.append(set_aside(archive, directory, name))
         with durable.explained(f"saving {visible(folder.path)}"):
@@ -101,15 +102,26 @@ def change_flags(
             durable.flush(directory)
 
 
-def _record(folder: FolderDir, base: Base, sha256: bytes, letters: str, listed: Listed | None) -> records.Message:
-    flags = listed.flags if listed is not None else names.flags_of(letters)
-    return records.Message(
+def _record(
+    archive: Archive, folder: FolderDir, name: str, base: Base, sha256: bytes, listed: Listed | None
+) -> Message:
+    known = archive.index.recalled(folder.wire, folder.uidvalidity, base.uid, sha256.hex())
+    if known is not None and known.arrival != base.arrival:
+        known = None
+    if listed is not None:
+        flags = listed.flags
+    else:
+        flags = frozenset(known.flags) if known is not None else names.flags_of(names.split(name)[1])
+    size = known.size if known is not None else None
+    if listed is not None and (listed.arrival or 0) == base.arrival:
+        size = listed.size
+    return Message(
         folder=folder.wire,
         uidvalidity=folder.uidvalidity,
         uid=base.uid,
-        internaldate=None,
+        internaldate=known.internaldate if known is not None else None,
         arrival=base.arrival,
-        size=listed.size if listed is not None and (listed.arrival or 0) == base.arrival else None,
+        size=size,
         octets=base.octets,
         sha256=sha256.hex(),
         flags=tuple(sorted(flags)),

@@ -423,6 +423,15 @@ class Index:
         rows = self._db.execute("SELECT line FROM remembered ORDER BY folder, uid, sha256")
         return [line for (text,) in rows if isinstance(line := _record(text), records.Remembered)]
 
+    def recalled(self, wire: bytes, uidvalidity: int, uid: int, sha256: str) -> records.Remembered | None:
+        """What is remembered of one message."""
+        row = self._db.execute(
+            "SELECT line FROM remembered WHERE folder = ? AND uid = ? AND sha256 = ?",
+            (self._folder(wire, uidvalidity), uid, sha256),
+        ).fetchone()
+        line = _record(row[0]) if row else None
+        return line if isinstance(line, records.Remembered) else None
+
     def rules_matched(self) -> list[records.RuleMatched]:
         """The folders that each rule has ever matched, each as at the last time; the latest comes last."""
         rows = self._db.execute("SELECT line FROM rule ORDER BY number")

@@ -91,8 +91,7 @@ class Journal:
 
         :raises ArchiveError: when the journal is damaged, or not the one that was read before.
         """
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        self._verify(start)
+        self.verify(start)
         crc, offset, rest = start.crc, start.offset, b""
         while chunk := os.read(self._fd, _CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -174,7 +173,12 @@ class Journal:
         """Let go of the file."""
         os.close(self._fd)
 
-    def _verify(self, until: Position) -> None:
+    def verify(self, until: Position) -> None:
+        """See to it that the journal is, so far, the one that was read.
+
+        :raises ArchiveError: when it is not.
+        """
+        os.lseek(self._fd, 0, os.SEEK_SET)
         crc, left = 0, until.offset
         while left:
             chunk = os.read(self._fd, min(_CHUNK, left))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from mailmove.archive import durable, index, journal, manifest, newer
+from mailmove.archive import durable, index, journal, manifest, newer, recall
 from mailmove.archive.adoption import copy_aside
 from mailmove.archive.memory import Memory
 from mailmove.archive.records import Complete
-from mailmove.archive.store import enter
+from mailmove.archive.store import Place, enter
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +17,27 @@ class Salvaged:
     """What was made of the journal.
 
     ``gone``: there was none, and it begins anew. ``lost``: so many lines could not be read; the others were kept, and
-    the journal as it was is at ``aside``, relative to the archive.
+    the journal as it was is at ``aside``, relative to the archive. ``recalled``: so many records were added that only
+    the index knew; ``unread``: why it may have known more.
     """
 
     gone: bool = False
     lost: int = 0
     aside: str = ""
+    recalled: int = 0
+    unread: str = ""
 
     @property
     def whole(self) -> bool:
         """Whether there was nothing to mend."""
-        return not self.gone and not self.lost
+        return not self.gone and not self.lost and not self.recalled
 
 
 def mend(path: str, memory: Memory) -> Salvaged:
     """Make an archive that can be opened again: its journal one that reads, its index one that will be made anew.
 
-    A crash in between leaves the journal as it was, or mended.
+    What only the index knew is in the journal, durably, before the index goes. A crash in between leaves the journal as
+    it was, or mended, and the same again goes on from there.
 
     :raises ArchiveError: when there is no archive, it is locked, its ``archive.toml`` is damaged, or a newer
         mailmove is needed to write to it.
@@ -41,31 +45,40 @@ def mend(path: str, memory: Memory) -> Salvaged:
     place = enter(path, writable=True)
     try:
         about = manifest.load(place.meta, place.shown(manifest.NAME))
+        known = memory.index(about.uuid)
         with durable.explained(f"mending {place.shown(journal.NAME)}"):
-            salvaged = _mend_journal(place.path, place.root, place.meta, about.uuid)
-        index.remove(memory.index(about.uuid))
+            salvaged = _mend_journal(place, about.uuid, known)
+        index.remove(known)
         return salvaged
     finally:
         place.leave()
 
 
-def _mend_journal(path: str, root: int, meta: int, uuid: str) -> Salvaged:
+def _mend_journal(place: Place, uuid: str, known: str) -> Salvaged:
     """Left out are also the states in which folders were complete: who knows what lost lines said of them."""
-    begin = journal.encode(manifest.beginning(uuid))
+    content = _content(place.meta)
+    lines = list(journal.whole_lines(content))
+    records = [record for _, record in lines if record is not None]
+    newer.refuse(newer.found(records), place.path)
+    recalled = recall.recall(known, uuid, content, records)
+    more, count = b"".join(map(journal.encode, recalled.lines)), len(recalled.lines)
+    if not content:
+        durable.replace_file(journal.NAME, journal.encode(manifest.beginning(uuid)) + more, place.meta)
+        return Salvaged(gone=True, recalled=count, unread=recalled.unread)
+    lost = len(lines) - len(records)
+    if lines and not lost:
+        if more:
+            durable.replace_file(journal.NAME, b"".join(line for line, _ in lines) + more, place.meta)
+        return Salvaged(recalled=count, unread=recalled.unread)
+    kept = b"".join(line for line, record in lines if not isinstance(record, Complete | None))
+    aside = copy_aside(place.root, journal.NAME, content)
+    durable.replace_file(journal.NAME, (kept or journal.encode(manifest.beginning(uuid))) + more, place.meta)
+    return Salvaged(lost=max(lost, 1), aside=aside, recalled=count, unread=recalled.unread)
+
+
+def _content(meta: int) -> bytes:
     try:
         with os.fdopen(durable.open_file(journal.NAME, meta), "rb") as file:
-            content = file.read()
+            return file.read()
     except FileNotFoundError:
-        content = b""
-    if not content:
-        durable.replace_file(journal.NAME, begin, meta)
-        return Salvaged(gone=True)
-    lines = list(journal.whole_lines(content))
-    newer.refuse(newer.found(record for _, record in lines if record is not None), path)
-    lost = sum(record is None for _, record in lines)
-    if lines and not lost:
-        return Salvaged()
-    kept = b"".join(line for line, record in lines if not isinstance(record, Complete | None))
-    aside = copy_aside(root, journal.NAME, content)
-    durable.replace_file(journal.NAME, kept or begin, meta)
-    return Salvaged(lost=max(lost, 1), aside=aside)
+        return b""

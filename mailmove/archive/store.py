@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple
 
-from mailmove.archive import durable, headers, index, journal, manifest, names, newer, records
+from mailmove.archive import durable, headers, index, journal, manifest, names, newer, recall, records
 from mailmove.archive.lock import Lock
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.memory import Memory
@@ -329,6 +329,9 @@ class Archive:
             except sqlite3.DatabaseError as error:
                 if not index.damaged(error):
                     raise
+                known = recall.position(path, self.manifest.uuid)
+                if known is not None:
+                    self.journal.verify(known)  # else it would be forgotten what only this index knows
                 self.notes.append(f"the index was unusable ({visible(str(error))}) and was made again from the journal")
                 index.remove(path)
                 opened = self._caught_up(path)

@@ -11,6 +11,7 @@ from mailmove.archive.index import Stored
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
 from mailmove.archive.proof import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
+from mailmove.archive.records import Remembered, wire_octets
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Exit, Interrupted
@@ -143,6 +144,7 @@ class _Files:
         self._unrecorded: list[tuple[FolderDir, Base, str]] = []
         self._read: dict[Inode, Reading] = {}
         self._listed: dict[Key, set[tuple[int, bytes]]] = {}
+        self._returned: set[tuple[bytes, Base]] = set()
         self.bad: set[tuple[Key, bytes]] = set()
 
     def run(self) -> Generator[Progress, None, None]:
@@ -157,6 +159,7 @@ class _Files:
         self._look_elsewhere()
         moved = {one.path for one in result.moved}
         self._judge_unrecorded(moved)
+        self._look_for_remembered()
         result.foreign = sorted(set(strays.foreign(archive)) - moved)
 
     def _folder(self, folder: FolderDir) -> Generator[Progress, None, None]:
@@ -200,7 +203,19 @@ class _Files:
             if path in moved:
                 continue
             whole = self._result.quick or self._is_what_its_name_says(folder, base, name)
+            if whole:
+                self._returned.add((folder.wire, base))
             (self._result.unrecorded if whole else self._result.damaged).append(path)
+
+    def _look_for_remembered(self) -> None:
+        """What only a lost index knew is missing until its file is back; an export or reindex then records that."""
+        result = self._result
+        for line, problem in remembered(self._archive):
+            result.messages += 1
+            result.checked += 1
+            base = Base(line.arrival, line.uidvalidity, line.uid, line.octets, line.sha256[:32])
+            if (line.folder, base) not in self._returned:
+                result.problems.append(problem)
 
     def _is_what_its_name_says(self, folder: FolderDir, base: Base, name: str) -> bool:
         with self._archive.opened(folder) as directory:
@@ -232,6 +247,26 @@ class _Files:
             bodies = (body for body in self._archive.index.bodies(*key) if body.current and body.uid in self._held[key])
             found = self._listed[key] = {(body.uid, body.sha256) for body in bodies}
         return found
+
+
+def remembered(archive: Archive) -> Iterator[tuple[Remembered, Problem]]:
+    """Messages that only a lost index knew, each as a check names it."""
+    lines = archive.index.remembered()
+    held = archive.index.known_bodies({bytes.fromhex(line.sha256) for line in lines})
+    for line in lines:
+        subject = line.headers.get("subject")
+        yield (
+            line,
+            Problem(
+                folder=_name(archive, (line.folder, line.uidvalidity)),
+                uid=line.uid,
+                missing=True,
+                why="its octets are here as another message" if bytes.fromhex(line.sha256) in held else "",
+                arrival=line.arrival,
+                subject=wire_octets(subject) if subject is not None else None,
+                on_server=line.gone is None,
+            ),
+        )
 
 
 def _seen_last(archive: Archive, key: Key) -> frozenset[int]:

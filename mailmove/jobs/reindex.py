@@ -12,6 +12,7 @@ from mailmove.archive.salvage import Salvaged
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit, Interrupted
+from mailmove.jobs.check import Problem, remembered
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.units import timestamp
 
@@ -33,6 +34,8 @@ class ReindexResult:
     """Files that are not what their names say, where they are now."""
     unplaced: dict[str, int] = field(default_factory=dict)
     """Message files in directories that are not those of their folder, which nothing can be told of."""
+    missing: list[Problem] = field(default_factory=list)
+    """Messages that only a lost index knew: neither the journal nor a file has come back to tell of them."""
     notes: list[str] = field(default_factory=list)
     stopped: Interrupted | None = None
 
@@ -41,7 +44,7 @@ class ReindexResult:
         """The exit code of this archive."""
         if self.stopped is not None:
             return self.stopped.exit
-        if self.aside:
+        if self.aside or self.missing:
             return Exit.ARCHIVE
         return Exit.PARTIAL if self.unplaced else Exit.DONE
 
@@ -67,9 +70,11 @@ def reindex(
                 yield Advance(folder.shown, len(some), sum(base.octets for base, _ in some))
     except Interrupted as error:
         result.stopped = error
-    if not salvaged.whole:
+    result.missing = [problem for _, problem in remembered(archive)]
+    if result.missing or not salvaged.whole:
         result.unplaced = strays.unplaced(archive)
     result.messages, result.folders = archive.index.count()[0], len(archive.index.folders())
     summary = {"messages": result.messages, "adopted": result.adopted, "aside": len(result.aside)}
+    summary |= {"missing": len(result.missing)} if result.missing else {}
     archive.record([records.Run("reindex", timestamp(datetime.now(UTC)), int(result.exit), summary)])
     return result

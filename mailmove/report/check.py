@@ -37,7 +37,7 @@ def problems(result: CheckResult, again: Again = ALL) -> Iterator[str]:
     )
     for on_server, remedy in remedies:
         some = [problem for problem in result.problems if problem.on_server is on_server]
-        yield from _named(some)
+        yield from named(some)
         if some:
             yield f"  {remedy}"
     for path in few(result.damaged):
@@ -59,17 +59,7 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "messages": result.messages,
         "octets": result.octets,
         "checked": result.checked,
-        "problems": [
-            {
-                "folder": problem.folder,
-                "uid": problem.uid,
-                "problem": "missing" if problem.missing else "altered",
-                "why": problem.why,
-                "on_server": problem.on_server,
-                "subject": fields.text(problem.subject),
-            }
-            for problem in result.problems
-        ],
+        "problems": list(map(problem_json, result.problems)),
         "moved": [{"folder": moved.folder, "uid": moved.uid, "path": moved.path} for moved in result.moved],
         "unrecorded": result.unrecorded,
         "damaged": result.damaged,
@@ -77,6 +67,18 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "only_here": list(map(_some_json, result.only_here)),
         "not_archived": list(map(_some_json, result.not_archived)) if result.compared else None,
         "notes": result.notes,
+    }
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """One message."""
+    return {
+        "folder": problem.folder,
+        "uid": problem.uid,
+        "problem": "missing" if problem.missing else "altered",
+        "why": problem.why,
+        "on_server": problem.on_server,
+        "subject": fields.text(problem.subject),
     }
 
 
@@ -105,7 +107,8 @@ def _verdict(result: CheckResult) -> Iterator[str]:
     yield f"  {words.path(result.path)}"
 
 
-def _named(some: Sequence[Problem]) -> Iterator[str]:
+def named(some: Sequence[Problem]) -> Iterator[str]:
+    """Messages one by one; of many, their UIDs by folder."""
     if len(some) <= NAMED:
         for problem in some:
             day = f"  {utc(problem.arrival):%Y-%m-%d}" if problem.arrival else ""

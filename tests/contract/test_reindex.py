@@ -93,7 +93,7 @@ def test_the_words_for_a_lost_journal_name_what_only_it_knew(archived: Archived)
     journal(archived).unlink()
     said = archived.mailmove("reindex").out
     assert "12 messages recorded again from their files, each re-hashed." in said
-    for lost in ("keywords", "INTERNALDATE", "announced sizes", "verified", "gone from the server", "done when"):
+    for lost in ("keywords", "INTERNALDATE", "announced sizes", "verified", "gone from the server", "what was done"):
         assert lost in said
 
 
@@ -131,6 +131,7 @@ def test_a_message_file_that_nobody_can_place_is_left_alone_and_named(archived: 
     stray.parent.mkdir(parents=True)
     path.rename(stray)
     journal(archived).unlink()
+    index(archived).unlink()
     result = reindex(archived, exit_code=3)
     assert (result["adopted"], result["unplaced"]) == (11, {"Old/cur": 1})
     assert stray.exists()
@@ -218,6 +219,7 @@ def test_a_lost_message_line_and_its_lost_file_are_fetched_again(archived: Archi
     lines[lines.index(gone)] = b"\0" * (len(gone) - 1) + b"\n"
     journal(archived).write_bytes(b"".join(lines))
     archived.file("INBOX", 3).unlink()
+    index(archived).unlink()
     reindex(archived)
     archived.export()
     assert archived.check("--server")["not_archived"] == []
