@@ -16,7 +16,7 @@ from mailmove.jobs.progress import Progress
 from mailmove.jobs.survey import Options, Survey
 from mailmove.model import Seen
 from mailmove.plan import forecast
-from mailmove.plan.folders import choose
+from mailmove.plan.folders import choose, hidden
 from mailmove.plan.gauge import Gauge, Source, quota
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import total
@@ -75,6 +75,8 @@ def audit(
         result.what_ifs = tuple(survey.what_if(age, known.tightest) for age in options.ages)
     if any(folder.folder.special_use == "\\all" for folder in figures):
         result.notes.append("a message with several labels counts in each of its folders here")
+    if session.wire.can("X-GM-EXT-1") and not options.include and (note := hidden(view.folder for view in views)):
+        result.notes.append(note)
     if unsized := sum(usage.unsized for usage in survey.usages.values()):
         result.notes.append(f"the server does not tell the size of {plural(unsized, 'message')}")
     _foresee(result, survey, state.audits, complete=None not in sizes.values())

@@ -18,7 +18,7 @@ from mailmove.errors import CommandRefused, Exit, Interrupted
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.model import Folder
-from mailmove.plan.folders import choose
+from mailmove.plan.folders import choose, hidden
 from mailmove.plan.presence import presence
 from mailmove.server.folders import look
 from mailmove.server.session import Session
@@ -278,6 +278,8 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
     """What the server holds of each archived folder now; and, into ``result``, what the archive does not."""
     held: Held = dict.fromkeys(last, frozenset())
     views = session.ask(lambda: look(session.wire))
+    if session.wire.can("X-GM-EXT-1") and not options.include and (note := hidden(view.folder for view in views)):
+        result.notes.append(note)
     wanted = {folder.wire for folder in choose((v.folder for v in views), options.include, options.exclude).chosen}
     for view in views:
         wire = view.folder.wire

@@ -18,7 +18,7 @@ from mailmove.jobs.progress import Expect, Progress
 from mailmove.jobs.results import ExportResult, FolderResult
 from mailmove.model import Seen
 from mailmove.plan import sync
-from mailmove.plan.folders import choose, kept_once
+from mailmove.plan.folders import choose, hidden, kept_once
 from mailmove.server.folders import look
 from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
@@ -56,7 +56,10 @@ def export(
     result = ExportResult(account, archive.path, notes=list(archive.notes))
     views = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
     choice = choose((view.folder for view in views.values()), options.include, options.exclude)
-    once = session.wire.can("X-GM-EXT-1") and not archive.has_links()
+    gmail = session.wire.can("X-GM-EXT-1")
+    if gmail and not options.include and (note := hidden(view.folder for view in views.values())):
+        result.notes.append(note)
+    once = gmail and not archive.has_links()
     if once:
         choice = kept_once(choice)
     result.left_out = choice.left_out

@@ -69,6 +69,30 @@ def kept_once(choice: Choice) -> Choice:
     return Choice(once, choice.left_out + others)
 
 
+GMAIL = {
+    "\\all": "All Mail",
+    "\\trash": "Trash",
+    "\\junk": "Spam",
+    "\\sent": "Sent Mail",
+    "\\drafts": "Drafts",
+    "\\flagged": "Starred",
+}
+"""Gmail's own folders by their special use, in any language; each has a switch that hides it from mail programs."""
+
+
+def hidden(folders: Iterable[Folder]) -> str | None:
+    """What is to be said where Gmail hides folders of its own from IMAP: LIST leaves them out."""
+    shown = {folder.special_use for folder in folders}
+    missing = [name for use, name in GMAIL.items() if use not in shown]
+    if not missing:
+        return None
+    only = "mail without a label" if "All Mail" in missing else "mail that is nowhere else"
+    return (
+        f"Gmail hides {', '.join(missing)} from IMAP, and with that {only}; "
+        "to show it: Gmail on the web, Settings, Labels, Show in IMAP"
+    )
+
+
 def matches(folder: Folder, pattern: str) -> bool:
     r"""Whether a pattern means this folder: its name, its wire name, or its special use (``\Trash``)."""
     if pattern.startswith("\\"):

@@ -283,3 +283,24 @@ def test_the_daily_limit_at_a_login_in_the_middle_of_a_run(gmail: Scripted, mail
     assert done.code == 6
     assert "tomorrow" in done.out
     assert gmail.count("LOGIN") == 2, "the connection broke, and with the limit there is no use in trying again"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "named"),
+    [
+        ((b"[Gmail]/All Mail",), "All Mail from IMAP, and with that mail without a label"),
+        ((b"[Gmail]/Trash", b"[Gmail]/Spam"), "Trash, Spam from IMAP, and with that mail that is nowhere else"),
+        ((), ""),
+    ],
+)
+def test_folders_that_gmail_hides_from_imap_are_named(
+    gmail: Scripted, archive: Path, mailmove: Program, hidden: tuple[bytes, ...], named: str
+) -> None:
+    gmail.store.hidden.update(hidden)
+    for command in (["export"], ["audit"], ["check", "--server"]):
+        done = mailmove(*command)
+        assert done.code == 0, (command, done.out, done.err)
+        told = [line for line in done.out.splitlines() if "Gmail hides" in line]
+        assert len(told) == bool(named), done.out
+        assert not named or f"Gmail hides {named}; to show it: Gmail on the web, Settings, Labels" in told[0]
+        assert "Gmail hides" not in mailmove("export", "--folder", "INBOX").out
