@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from mailmove.mail.message import Message
@@ -22,8 +23,14 @@ def attachments(message: Message) -> list[Attachment]:
 
     An attached message is one, whatever it holds itself; its octets are those that were sent.
     """
-    leaves = enumerate(message.root.leaves(), 1)
-    return [Attachment(_name(part, number), part.content) for number, part in leaves if not is_text(part)]
+    return [Attachment(name, part.content) for name, part in named_leaves(message)]
+
+
+def named_leaves(message: Message) -> Iterator[tuple[str, Part]]:
+    """Every part that is an attachment, by its name."""
+    for number, part in enumerate(message.root.leaves(), 1):
+        if not is_text(part):
+            yield _name(part, number), part
 
 
 def _name(part: Part, number: int) -> str:

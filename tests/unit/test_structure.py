@@ -76,11 +76,13 @@ ONLY_IN = {
     "google_auth_oauthlib": {"oauth"},
     "requests": {"oauth"},
     "dns": {"discovery"},
-    "defusedxml": {"discovery"},
+    "defusedxml": {"discovery", "mail"},
+    "pypdf": {"mail"},
+    "striprtf": {"mail"},
     "urllib.request": {"discovery"},
     "pymap": {"demo"},
     "email": {"mail", "demo"},
-    "subprocess": {"credentials", "cli", "demo"},
+    "subprocess": {"credentials", "cli", "demo", "mail"},
 }
 """Libraries, and the only places that know them."""
 
