@@ -54,6 +54,7 @@ class Account:
     """One login and where its archive is. ``quota`` is in octets, for servers that tell none.
 
     ``prune`` is what is laid down for ``mailmove prune``; None: nothing, and the account is left alone.
+    ``trust_disk``: an archive on a disk that forgets is proof all the same.
     ``secret_file`` holds the password or, with ``oauth``, the refresh token; where it is None, the keyring does.
     """
 
@@ -68,6 +69,7 @@ class Account:
     exclude: tuple[str, ...] = ()
     quota: int | None = None
     prune: Policy | None = None
+    trust_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,7 @@ def _account(name: str, table: _Table, archives: str, clients: Sequence[OAuthCli
         folders=table.take("folders", _patterns, ()),
         exclude=table.take("exclude", _patterns, ()),
         quota=table.take("quota", _size, None),
+        trust_disk=table.take("trust_disk", _flag, False),
         prune=_prune(rules) if (rules := table.table("prune")) else None,
     )
     for one, other in EXCLUSIVE:
@@ -420,6 +423,12 @@ def _words(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise TypeError('must be a list of words, as in ["flagged", "drafts"]')
     return tuple(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("must be true or false")
+    return value
 
 
 def _count(value: Any) -> int:

@@ -7,8 +7,12 @@ name on macOS.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
+
+NAME_MAX = 255
+"""What file systems allow mostly; FAT counts other units, and tells more."""
 
 _MEMORY = {0x01021994: "tmpfs", 0x858458F6: "ramfs"}
 _SYNCFS_HONOURED = {0xEF53: "ext4", 0x58465342: "xfs", 0x9123683E: "btrfs", 0xF2F52010: "f2fs", 0x01021994: "tmpfs"}
@@ -68,6 +72,14 @@ def honours_syncfs(fd: int) -> bool:
     It reports write errors on Linux 5.8 and newer, and only some file systems are known to honour it.
     """
     return sys.platform == "linux" and _kernel() >= (5, 8) and _type(fd) in _SYNCFS_HONOURED
+
+
+def longest_name(fd: int) -> int:
+    """How many octets a name in this directory may have: 255 mostly, 143 on eCryptfs."""
+    try:
+        return min(os.fpathconf(fd, "PC_NAME_MAX"), NAME_MAX)
+    except OSError:
+        return NAME_MAX
 
 
 def _kernel() -> tuple[int, ...]:

@@ -22,6 +22,13 @@ _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _F_FULLFSYNC = 51  # macOS: fsync alone leaves data in the drive's cache
 
+_NO_SYNC = {
+    *(errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EISDIR, errno.EPERM, errno.EACCES),
+}
+"""How a file system says that it cannot make a directory durable: vboxsf and others in user space."""
+_NO_RIGHTS = {errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""How one says that it keeps no access rights."""
+
 NO_LINKS = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 """How a file system, or a file, says that it cannot have another name."""
 
@@ -114,7 +121,7 @@ def _made(name: str, parent: int) -> int:
     fd = open_dir(name, parent)
     try:
         if new:
-            os.fchmod(fd, 0o700)  # whatever the umask took away
+            make_private(fd)  # whatever the umask took away
         flush(parent)
     except BaseException:
         os.close(fd)
@@ -131,11 +138,45 @@ def open_file(name: str, parent: int, flags: int = os.O_RDONLY) -> int:
     return fd
 
 
+def make_private(directory: int) -> None:
+    """Let nobody else in, where the file system keeps access rights at all.
+
+    :raises OSError: when it does and could not.
+    """
+    try:
+        os.fchmod(directory, 0o700)
+    except OSError as error:
+        if error.errno not in _NO_RIGHTS:
+            raise
+
+
 def flush(fd: int) -> None:
-    """Make a file's or directory's content durable.
+    """Make a file's or directory's content durable; a directory's where the file system can: :func:`syncs_names`.
 
     :raises OSError: when the system could not write all of it.
     """
+    try:
+        _sync(fd)
+    except OSError as error:
+        if error.errno not in _NO_SYNC or not stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise
+
+
+def syncs_names(directory: int) -> bool:
+    """Whether the file system can make the names in a directory durable.
+
+    :raises OSError: when it can and could not.
+    """
+    try:
+        _sync(directory)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+        return False
+    return True
+
+
+def _sync(fd: int) -> None:
     if sys.platform == "darwin":
         import fcntl
 

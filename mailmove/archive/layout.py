@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator
 
 from mailmove.model import folder_text
 
-MAX_PART = 200  # octets of one directory's name; most file systems allow 255
+NAME_MAX = 255  # octets of a name, on most file systems
+SPARE = 55  # of them are kept for what is added to a name: a UIDVALIDITY, a number
 MAX_PATH = 900  # octets of the whole; every path below the archive stays far from PATH_MAX
 
 _UNSAFE = set('%/\\:*?"<>|')
@@ -23,10 +24,10 @@ _WINDOWS = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
 }
 
 
-def directory(wire: bytes, delimiter: bytes | None) -> str:
-    """The directory for a folder, relative to the archive, parts joined by ``/``."""
+def directory(wire: bytes, delimiter: bytes | None, longest: int = NAME_MAX) -> str:
+    """The directory for a folder, relative to the archive, parts joined by ``/``, each at most ``longest`` octets."""
     parts = wire.split(delimiter) if delimiter else [wire]
-    path = "/".join(safe_part(folder_text(part)) for part in parts)
+    path = "/".join(safe_part(folder_text(part), longest) for part in parts)
     if len(path.encode()) > MAX_PATH:
         return f"%long-{_fingerprint(wire)}"
     return path
@@ -54,7 +55,7 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", path).casefold())
 
 
-def safe_part(text: str) -> str:
+def safe_part(text: str, longest: int = NAME_MAX) -> str:
     """One name as a file or directory name that every file system takes, and that leads nowhere else."""
     if not text:
         return "%"
@@ -67,8 +68,9 @@ def safe_part(text: str) -> str:
     stem = out.partition(".")[0].rstrip(" ").casefold()
     if out.casefold() in _MAILDIR or stem in _WINDOWS:
         out = _escaped(out[0]) + out[1:]
-    if len(out.encode()) > MAX_PART:
-        short = out.encode()[: MAX_PART - 40].decode("utf-8", "ignore")
+    room = longest - SPARE
+    if len(out.encode()) > room:
+        short = out.encode()[: room - 40].decode("utf-8", "ignore")
         out = f"{short}%~{_fingerprint(text.encode('utf-8', 'surrogateescape'))}"
     return out
 

@@ -53,8 +53,10 @@ class Manifest:
         """The directory of a folder in this UIDVALIDITY."""
         return next((f for f in self.folders if f.wire == wire and f.uidvalidity == uidvalidity), None)
 
-    def with_folder(self, folder: Folder, uidvalidity: int) -> Manifest:
+    def with_folder(self, folder: Folder, uidvalidity: int, longest: int = layout.NAME_MAX) -> Manifest:
         """Add a folder, or its special use, if that is news; otherwise this very manifest.
+
+        ``longest`` is how many octets a name may have where the archive is.
 
         Where it had another UIDVALIDITY, the folder's own directory becomes the new one's, and the old one's moves to
         a sibling, ``INBOX (UIDVALIDITY 1700000000)``.
@@ -66,7 +68,7 @@ class Manifest:
                 return self
             folders[folders.index(known)] = replace(known, special_use=folder.special_use)
             return replace(self, folders=tuple(folders))
-        wanted = layout.directory(folder.wire, folder.delimiter)
+        wanted = layout.directory(folder.wire, folder.delimiter, longest)
         taken = [f.path for f in folders]
         old = next((f for f in folders if f.wire == folder.wire and not f.retired), None)
         if old is None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 SEPARATORS = (":", ";")  # before "2,": the second where a file system does not take the first
+LONGEST = 143  # octets of a name that this package makes, also of one that was put aside
 TEMPORARY = re.compile(r"mailmove-([0-9a-f]{8})-\d+", re.ASCII)  # a message in tmp, and the run that is writing it
 
 _BASE = re.compile(r"(-?\d{1,12})\.V(\d{1,10})U(\d{1,10}),S=(\d{1,15}),H=([0-9a-f]{32})", re.ASCII)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple
 
-from mailmove.archive import durable, headers, index, journal, manifest, names, newer, recall, records
+from mailmove.archive import disk, durable, headers, index, journal, manifest, names, newer, recall, records, weak
 from mailmove.archive.lock import Lock
 from mailmove.archive.manifest import FolderDir
 from mailmove.archive.memory import Memory
@@ -92,6 +92,8 @@ class Archive:
         self.path, self.root, self.meta = place.path, place.root, place.meta
         self.notes: list[str] = []
         """What had to be mended on opening, for the report."""
+        self.forgets: str | None = None
+        """Why an archive that is open for writing is no proof where nobody watches: its disk keeps nothing for sure."""
         self._place = place
         self._memory = memory
         writable = place.lock is not None
@@ -104,6 +106,7 @@ class Archive:
             try:
                 newer.refuse(self.newer, self.path)
                 self._cut_torn_line()
+                self._look_at_disk()
                 self._finish_moves()
             except BaseException:
                 self.index.close()
@@ -191,8 +194,9 @@ class Archive:
         Where a folder's UIDVALIDITY changed, what is archived of the old one moves to a sibling directory.
         """
         wanted = self.manifest
+        longest = disk.longest_name(self.root)
         for folder, uidvalidity in folders:
-            wanted = wanted.with_folder(folder, uidvalidity)
+            wanted = wanted.with_folder(folder, uidvalidity, longest)
         if wanted is not self.manifest:
             self.must_hold()
             with durable.explained(f"writing {self.path}/{META}/{manifest.NAME}"):
@@ -375,6 +379,11 @@ class Archive:
         self.journal.settle()  # the index, on another disk, must not know what a power cut takes back
         return opened.apply(lines, start, end, self._headers_of)
 
+    def _look_at_disk(self) -> None:
+        with durable.explained(f"looking at the disk of {visible(self.path)}"):
+            self.forgets = weak.forgets(self.root)
+            self.notes += [*([self.forgets] if self.forgets else []), *weak.lacks(self.meta)]
+
     def _finish_moves(self) -> None:
         """Move what is archived of retired UIDVALIDITYs aside, which a crash may have prevented."""
         for old in self.manifest.folders:
@@ -455,7 +464,12 @@ def create(path: str, login: str) -> None:
         root = durable.open_dir(path)
         try:
             _check_owner(root, path)
-            os.fchmod(root, 0o700)
+            durable.make_private(root)
+            if disk.longest_name(root) < names.LONGEST:
+                raise ArchiveError(
+                    f"the disk of {visible(path)} takes names of {disk.longest_name(root)} octets at most",
+                    f"Message files need {names.LONGEST}. Keep the archive on another disk.",
+                )
             meta = durable.make_below(root, META)
             try:
                 durable.flush(root)  # a killed run may have made it

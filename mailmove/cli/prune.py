@@ -15,7 +15,7 @@ import typer
 
 from mailmove.cli import options
 from mailmove.cli.options import Place, Setup
-from mailmove.errors import UsageError
+from mailmove.errors import RefusedError, UsageError
 from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def prune(
             home = None
             if work.has_archive or not dry_run:
                 home = opened.enter_context(work.archive(writable=not dry_run))
+                if home.forgets and wanted.unattended and not account.trust_disk:
+                    raise RefusedError(home.forgets, _FORGETS)
             session = opened.enter_context(work.session())
             planned = yield from plan(work.name, session, home, wanted, datetime.now(UTC))
             if home is None or dry_run or not planned.messages or not (yes or setup.interactive):
@@ -146,6 +148,9 @@ def prune(
 
     places = _places(setup, accounts, any((asked.age, asked.archived_for, asked.target)), everything=all_accounts)
     raise typer.Exit(present("prune", setup, run(setup, places, telling(setup, report, start)), Told))
+
+
+_FORGETS = "Prune with somebody watching, move the archive to another disk, or set trust_disk = true for the account."
 
 
 def _places(setup: Setup, names: Sequence[str] | None, asked: bool, *, everything: bool) -> list[Place]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from mailmove.archive import doubted, durable, layout, proof, reading
+from mailmove.archive import disk, doubted, durable, layout, proof, reading
 from mailmove.archive.search import Search
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError
@@ -80,7 +80,7 @@ def save_attachments(archive: Archive, sha256: bytes, directory: str) -> list[st
         opened = _directory(directory)
         try:
             for attachment in attachments(message):
-                name = _write_new(opened, safe_name(attachment.name), (attachment.content,))
+                name = _write_new(opened, safe_name(attachment.name, disk.longest_name(opened)), (attachment.content,))
                 paths.append(os.path.join(directory, name))
         finally:
             os.close(opened)
@@ -123,12 +123,12 @@ def _letter(found: Found, pieces: Iterator[bytes]) -> Letter:
     return Letter(found, header, read, attached, tuple(message.notes), (*message.skipped, *left_out))
 
 
-def safe_name(name: str) -> str:
+def safe_name(name: str, longest: int = layout.NAME_MAX) -> str:
     """The name a sender gave a file as one that is safe on every file system, and leads nowhere else."""
     stem, dot, extension = name.replace("\\", "/").rpartition("/")[2].rpartition(".")
     if not stem:
-        return layout.safe_part((dot + extension)[:_MAX_STEM])
-    return layout.safe_part(stem[:_MAX_STEM] + dot + extension[:_MAX_STEM])
+        return layout.safe_part((dot + extension)[:_MAX_STEM], longest)
+    return layout.safe_part(stem[:_MAX_STEM] + dot + extension[:_MAX_STEM], longest)
 
 
 def _directory(path: str) -> int:
