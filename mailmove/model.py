@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -130,11 +131,34 @@ class FolderStatus:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A folder at one look: its status, or in ``problem`` why the server would not tell."""
+    """A folder at one look: its status, or in ``problem`` why the server would not tell.
+
+    ``doubt`` says why there may be more of it than can be seen.
+    """
 
     folder: Folder
     status: FolderStatus | None
     problem: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """All folders of an account at one look. ``unread`` are the lines that name others, nobody knows which.
+
+    Those lines are safe for a terminal. Whoever concludes anything from a folder's absence has to mind them.
+    """
+
+    seen: tuple[Seen, ...]
+    unread: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Seen]:
+        return iter(self.seen)
+
+    @property
+    def problems(self) -> list[str]:
+        """What follows from those lines, in words."""
+        return [f"a folder is missing, because this line cannot be read: {line}" for line in self.unread]
 
 
 @dataclass(frozen=True, slots=True)

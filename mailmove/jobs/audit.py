@@ -44,7 +44,8 @@ def audit(
     :raises MailmoveError: of :mod:`mailmove.server`, when the server is lost.
     :raises ArchiveError: when the state directory cannot be used.
     """
-    views = session.ask(lambda: look(session.wire))
+    looked = session.ask(lambda: look(session.wire))
+    views = looked.seen
     largest = sorted((view for view in views if view.status), key=_messages, reverse=True)
     told = session.ask(lambda: roots(session.wire, [view.folder for view in largest], quick=options.quick))
     choice = choose((view.folder for view in views), options.include, options.exclude)
@@ -60,8 +61,8 @@ def audit(
     result.limit = options.top
     result.fail_above = options.fail_above
     result.biggest = survey.biggest()
-    result.problems = survey.problems
-    result.trouble = Exit.PARTIAL if survey.problems else Exit.DONE
+    result.problems = looked.problems + survey.problems
+    result.trouble = Exit.PARTIAL if result.problems else Exit.DONE
     result.top = survey.top()
     if archive is not None:
         result.archive = archive.path

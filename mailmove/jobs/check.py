@@ -80,6 +80,8 @@ class CheckResult:
     """Messages whose octets the server no longer holds anywhere."""
     not_archived: list[Some] = field(default_factory=list)
     """Messages on the server; only with :attr:`compared`."""
+    doubts: list[str] = field(default_factory=list)
+    """What of the server's folders could not be seen, safe for a terminal."""
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     stopped: Interrupted | None = None
@@ -89,7 +91,9 @@ class CheckResult:
         """The exit code of this archive."""
         if self.stopped is not None:
             return self.stopped.exit
-        return Exit.ARCHIVE if self.problems or self.damaged else Exit.DONE
+        if self.problems or self.damaged:
+            return Exit.ARCHIVE
+        return Exit.PARTIAL if self.doubts else Exit.DONE
 
 
 Key = tuple[bytes, int]
@@ -280,6 +284,10 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
     views = session.ask(lambda: look(session.wire))
     if session.wire.can("X-GM-EXT-1") and not options.include and (note := hidden(view.folder for view in views)):
         result.notes.append(note)
+    result.doubts = [*views.problems, *(f"{view.folder.shown}: {view.doubt}" for view in views if view.doubt)]
+    if views.unread:  # what is not seen may be there all the same
+        seen = {view.folder.wire for view in views}
+        held |= {key: uids for key, uids in last.items() if key[0] not in seen}
     wanted = {folder.wire for folder in choose((v.folder for v in views), options.include, options.exclude).chosen}
     for view in views:
         wire = view.folder.wire

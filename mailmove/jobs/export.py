@@ -54,7 +54,9 @@ def export(
     began = time.monotonic()
     archive.record(list(taken(archive, options.take)))
     result = ExportResult(account, archive.path, notes=list(archive.notes))
-    views = {view.folder.wire: view for view in session.ask(lambda: look(session.wire))}
+    looked = session.ask(lambda: look(session.wire))
+    views = {view.folder.wire: view for view in looked}
+    result.unread = looked.unread
     choice = choose((view.folder for view in views.values()), options.include, options.exclude)
     gmail = session.wire.can("X-GM-EXT-1")
     if gmail and not options.include and (note := hidden(view.folder for view in views.values())):
@@ -67,7 +69,8 @@ def export(
         folders = FolderExport(session, archive, writer, refetch=options.refetch, labels=once)
         try:
             yield from _folders([views[folder.wire] for folder in choice.chosen], archive, folders, options, result)
-            folders.after += _vanished(archive, views, result)
+            if not looked.unread:  # or it may be there all the same
+                folders.after += _vanished(archive, views, result)
             writer.flush()
             if any(folder.fetched or folder.linked for folder in result.folders):
                 _second_look(session, result)
@@ -92,6 +95,8 @@ def _folders(
     for view in views:
         outcome = FolderResult(view.folder)
         result.folders.append(outcome)
+        if view.doubt:
+            outcome.fail(view.doubt)
         if view.status is None:
             outcome.fail(f"cannot be opened: {view.problem}")
         elif not _settled(view, archive, options):

@@ -24,6 +24,8 @@ class LoginTest:
     capabilities: frozenset[str]
     folders: tuple[Seen, ...]
     quota: tuple[QuotaRoot, ...] | None
+    problems: tuple[str, ...] = ()
+    """What else cannot be seen of its folders, safe for a terminal."""
 
     @property
     def unopened(self) -> list[Seen]:
@@ -33,7 +35,7 @@ class LoginTest:
     @property
     def exit(self) -> Exit:
         """The exit code of this account."""
-        return Exit.PARTIAL if self.unopened else Exit.DONE
+        return Exit.PARTIAL if self.unopened or self.problems else Exit.DONE
 
 
 def login_test(account: str, session: Session) -> Generator[Progress, None, LoginTest]:
@@ -42,8 +44,8 @@ def login_test(account: str, session: Session) -> Generator[Progress, None, Logi
     :raises MailmoveError: of :mod:`mailmove.server`, when the login does not come about.
     """
     yield from ()
-    wire = session.wire
-    folders = tuple(look(wire))
+    looked = look(session.wire)
+    wire, folders = session.wire, looked.seen
     roots = quota.roots(wire, (seen.folder for seen in folders if seen.folder.selectable))
     return LoginTest(
         account,
@@ -53,4 +55,5 @@ def login_test(account: str, session: Session) -> Generator[Progress, None, Logi
         wire.capabilities,
         folders,
         None if roots is None else tuple(roots),
+        (*looked.problems, *(f"{seen.folder.shown}: {seen.doubt}" for seen in folders if seen.doubt)),
     )

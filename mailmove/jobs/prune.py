@@ -28,7 +28,7 @@ from mailmove.jobs import prune_gmail
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune_plan import Options, Planner, measure
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan, PruneResult
-from mailmove.model import Folder
+from mailmove.model import Folder, Looked
 from mailmove.plan.gauge import Gauge
 from mailmove.server import deletion
 from mailmove.server.deletion import Deletion, Outcome
@@ -117,9 +117,12 @@ def settle(session: Session, archive: Archive) -> Settled:
     """
     settled = Settled([], {})
     begun = archive.index.unfinished()
-    folders = {view.folder.wire: view.folder for view in session.ask(lambda: look(session.wire))} if begun else {}
+    looked = session.ask(lambda: look(session.wire)) if begun else Looked(())
+    folders = {view.folder.wire: view.folder for view in looked}
     for one in begun:
         found = folders.get(one.begun.folder)
+        if found is None and looked.unread:  # it may be there all the same
+            continue
         gone = one.begun.uids if found is None else _unmarked(session, found, one)
         if gone is None:
             settled.held[one.begun.folder] = _unsettled(one)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from mailmove.errors import LackingError
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
-from mailmove.model import Folder, Seen
+from mailmove.model import Folder, Looked, Seen
 from mailmove.plan.retention import Stays, strictest_label
 from mailmove.server import scan
 from mailmove.server.session import Session
@@ -28,6 +28,19 @@ TRUE_DELETION = ("\\trash", "\\junk")
 
 Ids = dict[bytes, dict[int, str | None]]
 """By folder: the X-GM-MSGID of every message, by UID."""
+
+
+def must_see_all_labels(looked: Looked) -> None:
+    """See to it that no label can be missed.
+
+    :raises LackingError: when a folder, which is a label of its messages, cannot be told from what the server says.
+    """
+    doubts = [f"{view.folder.shown}: {view.doubt}" for view in looked if view.doubt]
+    if problems := looked.problems + doubts:
+        raise LackingError(
+            f"not all labels can be read, so that nothing can be decided: {problems[0]}",
+            "Nothing was deleted. Rename that label on Gmail's page.",
+        )
 
 
 def trash_of(folders: Iterable[Folder]) -> Folder:

@@ -112,9 +112,11 @@ class Planner:
         session, plan, archive = self.session, self.plan, self.archive
         session.ask(lambda: deletion.must_be_able(session.wire))
         views = session.ask(lambda: look(session.wire))
+        plan.problems = views.problems
         runs = archive.index.runs() if archive is not None else []
         plan.gauge = self._gauge(measure(session, views, self.options.limit))
         if session.wire.can(prune_gmail.CAPABILITY):
+            prune_gmail.must_see_all_labels(views)
             plan.trash = prune_gmail.trash_of(view.folder for view in views)
             plan.notes.append(prune_gmail.NOTE)
         rules = self._rules([view.folder for view in views])
@@ -132,6 +134,9 @@ class Planner:
             brakes.PastRun(int(parse_timestamp(run.at).timestamp()), bool(run.summary.get("attended"))) for run in runs
         ]
         self._doubt_clock(past)
+        if plan.unattended and plan.doubts:
+            for folder in plan.folders:
+                folder.hold()
 
     def _gauge(self, found: gauge.Quota | None) -> gauge.Gauge | None:
         """What the plan is measured by: for a target only what counts octets."""
@@ -168,6 +173,8 @@ class Planner:
                 rules[folder.wire] = ages, FolderRule(ages, options.policy, plan.now, drafts=drafts)
         typos = unmatched(options.policy, selectable)
         plan.notes += [f"the policy's {rule!r} means no folder of this account" for rule in typos]
+        if typos and plan.problems:
+            plan.doubts.append("a rule of the policy may be for a folder whose line cannot be read")
         return rules
 
     def _folder(self, view: Seen, ages: FolderAge, rule: FolderRule) -> Work:
@@ -187,6 +194,9 @@ class Planner:
             self._decide(folder, rule)
         except (CommandRefused, FolderChanged) as error:
             folder.problem = str(error)
+            folder.hold()
+        if view.doubt:
+            folder.problem = view.doubt
             folder.hold()
         going, held = len(folder.decisions.go), plural(folder.decisions.messages, "message")
         log.info("%s: %s of %s may go", view.folder.shown, f"{going:,}", held)
@@ -401,9 +411,6 @@ class Planner:
         newest = max((decisions.newest for decisions in looked if decisions.newest is not None), default=None)
         if doubt := brakes.clock_doubt(self._now, last, newest, runs):
             plan.doubts.append(doubt)
-            if plan.unattended:
-                for folder in plan.folders:
-                    folder.hold()
 
 
 def measure(session: Session, views: Iterable[Seen], limit: int | None) -> gauge.Quota | None:

@@ -86,6 +86,8 @@ class PrunePlan:
     folders: list[FolderPlan] = field(default_factory=list)
     left_out: list[tuple[Folder, str]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What of the account could not be looked at."""
     notes: list[str] = field(default_factory=list)
     exported: int = 0
     verified: int = 0
@@ -119,7 +121,7 @@ class PrunePlan:
     @property
     def incomplete(self) -> bool:
         """Whether something that was selected stays because it could not be looked at or proven."""
-        return any(folder.problem or folder.unproven for folder in self.folders)
+        return bool(self.problems) or any(folder.problem or folder.unproven for folder in self.folders)
 
 
 @dataclass(slots=True)

@@ -62,7 +62,9 @@ class Restore:
         self._archive = archive
         selected = _select(archive, options, self.result)
         own = session.endpoint.login == archive.manifest.login
-        folders = session.ask(lambda: [view.folder for view in look(session.wire)])
+        looked = session.ask(lambda: look(session.wire))
+        folders = [view.folder for view in looked]
+        self.result.unread = looked.unread
         place = mapping.Place(folders, session.ask(lambda: personal_prefix(session.wire)), own)
         archived = {folder.wire: as_folder(folder) for folder in archive.manifest.folders}
         targets = mapping.targets([archived[wire] for wire in selected], archived.values(), place, options.into)

@@ -8,6 +8,8 @@ from mailmove.errors import Exit, MailmoveError
 from mailmove.model import Folder
 from mailmove.units import short_id
 
+UNREAD = "the server names it in a line that cannot be read"
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -50,6 +52,8 @@ class ExportResult:
     path: str
     folders: list[FolderResult] = field(default_factory=list)
     left_out: tuple[tuple[Folder, str], ...] = ()
+    unread: tuple[str, ...] = ()
+    """What the server said of further folders and cannot be understood; safe for a terminal."""
     arrived: int = 0
     """Messages that came while the export was running."""
     compared: bool = False
@@ -63,8 +67,9 @@ class ExportResult:
 
     @property
     def failures(self) -> list[Failure]:
-        """Everything that the server listed and the archive does not hold."""
-        return [failure for folder in self.folders for failure in folder.failures]
+        """Everything that the server listed and the archive does not hold, or not for certain."""
+        unread = [Failure("A folder", 0, f"{UNREAD}: {line}") for line in self.unread]
+        return unread + [failure for folder in self.folders for failure in folder.failures]
 
     @property
     def exit(self) -> Exit:
@@ -133,6 +138,8 @@ class RestoreResult:
     asked: bool = False
     declined: bool = False
     folders: list[PutBack] = field(default_factory=list)
+    unread: tuple[str, ...] = ()
+    """What the server said of further folders and cannot be understood; safe for a terminal."""
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     stopped: MailmoveError | None = None
@@ -140,8 +147,9 @@ class RestoreResult:
 
     @property
     def failures(self) -> list[NotRestored]:
-        """Everything that is not back as it was."""
-        return [failure for folder in self.folders for failure in folder.failures]
+        """Everything that is not back as it was, or not for certain."""
+        unread = [NotRestored("A folder", "on the server", 0, f"{UNREAD}: {line}") for line in self.unread]
+        return unread + [failure for folder in self.folders for failure in folder.failures]
 
     @property
     def exit(self) -> Exit:

@@ -162,6 +162,7 @@ class Survey:
             for view in self._chosen
             if view.status is None
         ]
+        self.problems += [f"{view.folder.shown}: {view.doubt}" for view in self._chosen if view.doubt]
         wanted = [view for view in self._chosen if view.status is not None and not self._told(view)]
         for view in wanted:
             assert view.status is not None

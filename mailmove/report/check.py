@@ -31,6 +31,8 @@ def text(result: CheckResult, again: Again = ALL) -> Iterator[str]:
 def problems(result: CheckResult, again: Again = ALL) -> Iterator[str]:
     """The verdict, and every message whose file is not what was archived, with what to do."""
     yield from _verdict(result)
+    for doubt in result.doubts:
+        yield f"UNSEEN   {doubt}"
     remedies = (
         (True, f"still on the server: {again.command('export', '--refetch')}"),
         (False, "no longer on the server: put the file back from a copy of the archive"),
@@ -66,6 +68,7 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "foreign": result.foreign,
         "only_here": list(map(_some_json, result.only_here)),
         "not_archived": list(map(_some_json, result.not_archived)) if result.compared else None,
+        "doubts": result.doubts,
         "notes": result.notes,
     }
 
@@ -140,7 +143,7 @@ def _places(result: CheckResult, again: Again) -> Iterator[str]:
         if number:
             yield f"{plural(number, 'message')} on the server not in the archive yet: {again.command('export')}"
             yield from _table(result.not_archived)
-        else:
+        elif not result.doubts:
             yield "Everything on the server is in the archive."
 
 

@@ -107,5 +107,6 @@ def as_json(result: ExportResult) -> dict[str, Any]:
             for folder in result.folders
         ],
         "left_out": [{"name": folder.name, "why": why} for folder, why in result.left_out],
+        "unread": list(result.unread),
         "notes": result.notes,
     }

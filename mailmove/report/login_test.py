@@ -69,6 +69,8 @@ def problems(result: LoginTest, _: Again = ALL) -> Iterator[str]:
     """Folders that cannot be looked into."""
     for seen in result.unopened:
         yield f"{visible(result.account)}: {seen.folder.shown} cannot be opened: {visible(seen.problem)}"
+    for problem in result.problems:
+        yield f"{visible(result.account)}: {problem}"
 
 
 def as_json(result: LoginTest) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def as_json(result: LoginTest) -> dict[str, Any]:
             }
             for seen in result.folders
         ],
+        "problems": list(result.problems),
         "quota": None
         if result.quota is None
         else [

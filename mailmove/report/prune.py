@@ -154,6 +154,8 @@ def _held(planned: PrunePlan) -> Iterator[str]:
     kept = planned.unattended
     for doubt in planned.doubts:
         yield f"{'Everything is kept' if kept else 'Look twice'}: {doubt}."
+    for problem in planned.problems:
+        yield f"PROBLEM: {problem}."
     for folder in planned.folders:
         name = folder.folder.shown
         if folder.problem:
@@ -265,6 +267,7 @@ def as_json(result: PruneResult) -> dict[str, Any]:
         "deleted": result.gone,
         "freed": result.freed,
         "doubts": planned.doubts,
+        "problems": planned.problems,
         "quota": {"before": _gauge_json(planned.gauge), "after": _gauge_json(result.after)},
         "folders": [_folder_json(folder, result) for folder in planned.folders],
         "left_out": [{"name": folder.name, "why": why} for folder, why in planned.left_out],

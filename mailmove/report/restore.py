@@ -118,6 +118,7 @@ def as_json(result: RestoreResult) -> dict[str, Any]:
             }
             for folder in result.folders
         ],
+        "unread": list(result.unread),
         "notes": result.notes,
     }
 

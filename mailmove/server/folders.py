@@ -7,10 +7,12 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from mailmove.errors import CommandRefused, Disconnected
-from mailmove.model import Folder, FolderStatus, NamespaceKind, Seen, Selected
+from mailmove.errors import CommandRefused
+from mailmove.model import Folder, FolderStatus, Looked, NamespaceKind, Seen, Selected
+from mailmove.safe import visible
 from mailmove.server import refusal
-from mailmove.server.parse import Segments, Value, number, pairs, parse
+from mailmove.server.listline import canonical, read_list, read_status
+from mailmove.server.parse import Segments, number, parse
 from mailmove.server.wire import MAX_MESSAGES, Astring, Wire, sendable
 from mailmove.units import plural
 
@@ -20,7 +22,7 @@ _BATCH = 100
 log = logging.getLogger(__name__)
 
 
-def look(wire: Wire) -> list[Seen]:
+def look(wire: Wire) -> Looked:
     """Every folder with its status, in one round trip where the server has LIST-STATUS.
 
     Folders that cannot hold messages have no status and no problem.
@@ -32,9 +34,6 @@ def look(wire: Wire) -> list[Seen]:
     returns = [b"SPECIAL-USE"] if wire.can("SPECIAL-USE") and wire.can("LIST-EXTENDED") else []
     if wire.can("LIST-STATUS"):
         returns.append(b"STATUS (%s)" % items)
-    folders: dict[bytes, Folder] = {}
-    statuses: dict[bytes, FolderStatus] = {}
-    problems: dict[bytes, str] = {}
     commands: list[tuple[bytes, ...]] = [
         (b"LIST", b'"" "*"', *([b"RETURN (%s)" % b" ".join(returns)] if returns else []))
     ]
@@ -48,26 +47,26 @@ def look(wire: Wire) -> list[Seen]:
         elif _TELLING.match(answer[0]):
             answers.append(answer)
     if refused:  # perhaps the server promised more than it can do
-        answers += _plain_list(wire)
-    _gather(answers, folders, statuses)
-    if not folders:  # there is always an INBOX
-        raise CommandRefused("LIST", "OK", "", "it named no folder")
+        answers = [answer for answer in answers if not _LIST.match(answer[0])] + _plain_list(wire)
+    told = _Told()
+    told.gather(answers)
+    if not told.folders:  # there is always an INBOX
+        raise CommandRefused("LIST", "OK", "", "; ".join(("it named no folder", *told.unread)))
     spaces = _namespaces(answers)
-    missing = [f.wire for f in folders.values() if f.selectable and f.wire not in statuses]
+    missing = [name for name, folder in told.folders.items() if folder.selectable and told.unsure(name)]
     for start in range(0, len(missing), _BATCH):
-        some = missing[start : start + _BATCH]
-        _ask_status(wire, items, some, folders, statuses, problems)
-    messages = plural(sum(status.messages for status in statuses.values()), "message")
-    log.info("%s with %s", plural(len(folders), "folder"), messages)
-    chats = _chats(folders.values()) if wire.can("X-GM-EXT-1") else frozenset()
-    return [
-        Seen(
-            replace(folder, namespace=NamespaceKind.CHATS if name in chats else _kind(name, spaces)),
-            statuses.get(name) if folder.selectable else None,
-            "" if name in statuses or not folder.selectable else problems.get(name, "the server told no status"),
-        )
-        for name, folder in folders.items()
-    ]
+        _ask_status(wire, items, missing[start : start + _BATCH], told)
+    _must_open_something(wire, told)
+    messages = plural(sum(status.messages for status in told.statuses.values()), "message")
+    log.info("%s with %s", plural(len(told.folders), "folder"), messages)
+    chats = _chats(told.folders.values()) if wire.can("X-GM-EXT-1") else frozenset()
+    return Looked(
+        tuple(
+            told.seen(replace(folder, namespace=NamespaceKind.CHATS if name in chats else _kind(name, spaces)))
+            for name, folder in told.folders.items()
+        ),
+        tuple(told.unread),
+    )
 
 
 def _plain_list(wire: Wire) -> list[Segments]:
@@ -89,15 +88,11 @@ def _plain_list(wire: Wire) -> list[Segments]:
 
 
 def status(wire: Wire, folder: Folder) -> FolderStatus:
-    """One folder's status.
+    """One folder's status: by STATUS or, where its answer cannot be understood, by EXAMINE.
 
     :raises CommandRefused: when the server will not tell it.
     """
-    statuses: dict[bytes, FolderStatus] = {}
-    _gather(wire.command(b"STATUS", Astring(folder.wire), b"(%s)" % _status_items(wire)), {}, statuses)
-    if folder.wire not in statuses:
-        raise CommandRefused("STATUS", "OK", "", "it answered without a status")
-    return statuses[folder.wire]
+    return _status(wire, folder.wire, _status_items(wire))
 
 
 def select(wire: Wire, folder: Folder, *, writable: bool = False) -> Selected:
@@ -168,7 +163,8 @@ def personal_prefix(wire: Wire) -> bytes:
     return next((prefix for prefix, kind in reversed(spaces) if kind is NamespaceKind.PERSONAL), b"")
 
 
-_TELLING = re.compile(rb"\* (LIST|STATUS|NAMESPACE) ", re.IGNORECASE)
+_TELLING = re.compile(rb"\* (?:LIST|STATUS|NAMESPACE)\b|(?!\* )", re.IGNORECASE)
+_LIST = re.compile(rb"\* LIST\b|(?!\* )", re.IGNORECASE)
 _EXISTS = re.compile(rb"\* (\d{1,10}) EXISTS\b", re.IGNORECASE)
 _OK_CODE = re.compile(rb"\* OK \[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
 
@@ -182,78 +178,105 @@ def _status_items(wire: Wire) -> bytes:
     return b" ".join(items)
 
 
-def _ask_status(
-    wire: Wire,
-    items: bytes,
-    names: list[bytes],
-    folders: dict[bytes, Folder],
-    statuses: dict[bytes, FolderStatus],
-    problems: dict[bytes, str],
-) -> None:
+class _Told:
+    """What the server told of its folders, by wire name."""
+
+    def __init__(self) -> None:
+        self.folders: dict[bytes, Folder] = {}
+        self.statuses: dict[bytes, FolderStatus] = {}
+        self.problems: dict[bytes, str] = {}
+        self.refusals: dict[bytes, CommandRefused] = {}
+        self.unread: list[str] = []
+        self._twice: set[bytes] = set()
+        self._unsure: set[bytes] = set()
+
+    def gather(self, answers: Iterable[Segments]) -> None:
+        """Take what these responses say."""
+        for segments in answers:
+            if _LIST.match(segments[0]):
+                folder = read_list(segments)
+                if folder is None:
+                    self.unread.append(visible(segments[0], 120))
+                    continue
+                if folder.wire in self.folders:
+                    self._twice.add(folder.wire)
+                self.folders[folder.wire] = folder
+            elif segments[0][2:8].upper() == b"STATUS":
+                name, read = read_status(segments)
+                if name is not None and read is not None and self.statuses.setdefault(name, read) != read:
+                    self._unsure.add(name)  # one of the answers may be another folder's
+
+    def unsure(self, name: bytes) -> bool:
+        """Whether a folder's status is to be asked for by itself."""
+        return name not in self.statuses or name in self._unsure
+
+    def settle(self, name: bytes, status: FolderStatus) -> None:
+        """This was the answer to a question about this folder alone."""
+        self.statuses[name] = status
+        self._unsure.discard(name)
+
+    def fail(self, name: bytes, why: str) -> None:
+        """The server would not tell."""
+        self.problems[name] = why
+        self.statuses.pop(name, None)
+
+    def seen(self, folder: Folder) -> Seen:
+        """A folder with all that was told of it."""
+        status = self.statuses.get(folder.wire) if folder.selectable else None
+        problem = "" if status or not folder.selectable else self.problems.get(folder.wire, "the server told no status")
+        doubt = "the server lists two folders of this name, and shows one" if folder.wire in self._twice else ""
+        return Seen(folder, status, problem, doubt)
+
+
+def _ask_status(wire: Wire, items: bytes, names: list[bytes], told: _Told) -> None:
     """STATUS for each of these; which of several pipelined commands was refused is asked again, alone."""
-    unsendable = {name for name in names if not sendable(name)}
-    problems.update(dict.fromkeys(unsendable, "its name holds a control character that IMAP cannot carry"))
-    names = [name for name in names if name not in unsendable]
-    commands = [(b"STATUS", Astring(name), b"(%s)" % items) for name in names]
-    answers = list(wire.batch(commands)) if all(name.isascii() for name in names) else []
-    _gather((a for a in answers if not isinstance(a, CommandRefused)), folders, statuses)
     for name in names:
-        if name not in statuses:
+        if not sendable(name):
+            told.fail(name, "its name holds a control character that IMAP cannot carry")
+    names = [name for name in names if sendable(name)]
+    commands = [(b"STATUS", Astring(name), b"(%s)" % items) for name in names]
+    if all(name.isascii() for name in names):
+        told.gather(answer for answer in wire.batch(commands) if not isinstance(answer, CommandRefused))
+    for name in names:
+        if told.unsure(name):
             try:
-                _gather(wire.command(b"STATUS", Astring(name), b"(%s)" % items), folders, statuses)
+                told.settle(name, _status(wire, name, items))
             except CommandRefused as error:
-                problems[name] = f"{error.status} {error.text}"
-    for name in statuses.keys() - folders.keys():
-        del statuses[name]  # nobody asked for it
+                told.fail(name, f"{error.status} {error.text}")
+                told.refusals[name] = error
+    for name in told.statuses.keys() - told.folders.keys():
+        del told.statuses[name]  # nobody asked for it
 
 
-def _gather(answers: Iterable[Segments], folders: dict[bytes, Folder], statuses: dict[bytes, FolderStatus]) -> None:
-    for segments in answers:
-        word = segments[0][2:8].upper()
-        if word.startswith(b"LIST "):
-            folder = _read_list(parse(segments))
-            folders[folder.wire] = folder
-        elif word == b"STATUS":
-            match parse(segments):
-                case [_, _, (bytes() | None) as name, list(values)]:
-                    if read := _read_status(values):
-                        statuses[canonical(name)] = read
-                case _:
-                    pass
+def _status(wire: Wire, name: bytes, items: bytes) -> FolderStatus:
+    """The status of one folder, with nothing else under way: an answer with another name is its answer all the same."""
+    answers = wire.command(b"STATUS", Astring(name), b"(%s)" % items)
+    told = [read_status(answer) for answer in answers if answer[0][2:8].upper() == b"STATUS"]
+    read = [status for about, status in told if status is not None and about == canonical(name)]
+    if not read and len(told) == 1:
+        read = [status for _, status in told if status is not None]
+    return read[-1] if read else _examined(wire, Folder(name))
 
 
-def _read_list(values: list[Value]) -> Folder:
-    match values:
-        case [_, _, list(attributes), (bytes() | None) as delimiter, (bytes() | None) as name, *_]:
-            words = frozenset(a.decode("ascii", "replace").lower() for a in attributes if isinstance(a, bytes))
-            return Folder(canonical(name), delimiter or None, words)
-        case _:  # skipping it would leave a folder out in silence
-            raise Disconnected("the server listed a folder without telling its name")
+def _examined(wire: Wire, folder: Folder) -> FolderStatus:
+    """What EXAMINE tells of what STATUS would."""
+    selected = select(wire, folder)
+    return FolderStatus(selected.exists, selected.uidnext, selected.uidvalidity or None, selected.highestmodseq)
 
 
-def canonical(name: bytes | None) -> bytes:
-    """A wire name as it is kept: INBOX is INBOX in any case (RFC 9051 5.1).
+def _must_open_something(wire: Wire, told: _Told) -> None:
+    """See to it that we are logged in to something.
 
-    An unquoted NIL is a folder that is called NIL: RFC 9051 has no NIL for ``mailbox``.
+    :raises LoginError: when INBOX cannot be opened, and no other folder's status is told.
     """
-    if name is None:
-        return b"NIL"
-    return b"INBOX" if name.upper() == b"INBOX" else bytes(name)
-
-
-def _read_status(values: list[Value]) -> FolderStatus | None:
-    told = pairs(values)
-    messages = number(told.get("MESSAGES"))
-    if messages is None:
-        return None
-    return FolderStatus(
-        messages=messages,
-        uidnext=number(told.get("UIDNEXT"), _MAX_UID + 1),
-        uidvalidity=number(told.get("UIDVALIDITY"), _MAX_UID),
-        highestmodseq=number(told.get("HIGHESTMODSEQ")),
-        unseen=number(told.get("UNSEEN")),
-        size=number(told.get("SIZE")),
-    )
+    refusal_of_inbox = told.refusals.get(b"INBOX")
+    if told.statuses or refusal_of_inbox is None or refusal_of_inbox.busy:
+        return
+    try:
+        select(wire, Folder(b"INBOX"))
+    except CommandRefused as error:
+        if not error.busy:
+            raise refusal.shut_out(error.text or error.status) from None
 
 
 def _namespaces(answers: Iterable[Segments]) -> list[tuple[bytes, NamespaceKind]]:

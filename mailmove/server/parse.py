@@ -21,7 +21,11 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_ESCAPED = re.compile(rb'\\(["\\])')
+
+
+class Malformed(Disconnected):
+    """A response that is not IMAP. Who can do without it goes on; for anybody else the connection is lost."""
 
 
 class Atom(bytes):
@@ -40,7 +44,7 @@ Segments = tuple[bytes, ...]
 def parse(segments: Segments) -> list[Value]:
     """The values of a response.
 
-    :raises Disconnected: when it is not IMAP: whatever follows on this connection cannot be trusted either.
+    :raises Malformed: when it is not IMAP.
     """
     root: list[Value] = []
     stack = [root]
@@ -56,7 +60,7 @@ def parse(segments: Segments) -> list[Value]:
             kind = found.lastgroup
             if kind == "open":
                 if len(stack) > MAX_DEPTH:
-                    raise Disconnected("the server sent a response nested beyond reason")
+                    raise Malformed("the server sent a response nested beyond reason")
                 inner: list[Value] = []
                 stack[-1].append(inner)
                 stack.append(inner)
@@ -69,7 +73,7 @@ def parse(segments: Segments) -> list[Value]:
                     raise _malformed(text)
                 stack[-1].append(segments[number + 1])
             elif kind == "quoted":
-                stack[-1].append(_ESCAPED.sub(rb"\1", found["quoted"]))
+                stack[-1].append(unescaped(found["quoted"]))
             else:
                 atom = found["atom"]
                 stack[-1].append(None if atom.upper() == b"NIL" else Atom(atom))
@@ -97,5 +101,10 @@ def pairs(values: Value) -> dict[str, Value]:
     return found
 
 
-def _malformed(text: bytes) -> Disconnected:
-    return Disconnected(f"the server sent something that is not IMAP: {visible(text, 80)}")
+def unescaped(text: bytes) -> bytes:
+    """The text of a quoted string; a backslash before anything but a backslash or a quote is one (RFC 9051 9)."""
+    return _ESCAPED.sub(rb"\1", text)
+
+
+def _malformed(text: bytes) -> Malformed:
+    return Malformed(f"the server sent something that is not IMAP: {visible(text, 80)}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from mailmove.errors import CommandRefused, Disconnected
 from mailmove.model import Folder, QuotaRoot, Resource
-from mailmove.server.folders import canonical
+from mailmove.server.listline import canonical
 from mailmove.server.parse import Segments, Value, number, parse
 from mailmove.server.wire import Astring, Wire, sendable
 
@@ -52,7 +52,7 @@ def _gather(
         if word.startswith(b"QUOTAROOT "):
             match _values(answer):
                 case [_, _, (bytes() | None) as folder, *names]:
-                    members[canonical(folder)] = tuple(map(_text, names))
+                    members[canonical(b"NIL" if folder is None else folder)] = tuple(map(_text, names))
         elif word.startswith(b"QUOTA "):
             match _values(answer):
                 case [_, _, name, list(values)]:

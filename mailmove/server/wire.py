@@ -21,6 +21,7 @@ MAX_MESSAGES = 3_000_000
 _NEWS = 1000  # messages that a listing may bring before the server has said that they arrived
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
+_COMPLETION = re.compile(rb"(?:\S+ )?(?:OK|NO|BAD)\b", re.IGNORECASE)
 _STATUS = re.compile(rb"(OK|NO|BAD)(?: (.*))?\Z", re.DOTALL | re.IGNORECASE)
 
 _EXISTS = re.compile(rb"\* (\d{1,10}) EXISTS", re.IGNORECASE)
@@ -111,10 +112,15 @@ class Wire:
                 self._check_bye(line)
                 yield line
                 continue
+            if line[0].startswith(b"+"):
+                raise self.broken(f"the server wants more of a {' or '.join(set(waiting.values()))} that is complete")
             tag, _, rest = line[0].partition(b" ")
             name = waiting.pop(tag, None)
-            if name is None:
+            if name is None and _COMPLETION.match(line[0]):
                 raise self.broken("the server answered a command that was not sent")
+            if name is None:
+                yield line  # part of nothing, and for the caller to complain of
+                continue
             try:
                 self._complete(rest, name)
             except CommandRefused as error:

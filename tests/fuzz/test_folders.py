@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailmove.errors import Disconnected
 from mailmove.model import Folder, Resource
+from mailmove.safe import visible
 from mailmove.server import folders, quota
 from mailmove.server.parse import Value, parse
 from tests.fuzz import strategies as say
@@ -63,9 +63,101 @@ def test_a_folder_with_a_bracket_is_exported(mailbox: Mailbox, mailmove: Program
     assert total(archived(directory)) == hashes(message)
 
 
-def test_a_name_whose_quotes_are_not_escaped_is_not_cut_short() -> None:
-    with wired(b'* LIST () "/" "a"b"c"\r\nM1 OK\r\n') as wire, pytest.raises(Disconnected, match="not IMAP"):
-        folders.look(wire)
+READABLE = {
+    b'"a"b"c"': b'a"b"c',
+    b'""1234""': b'"1234"',
+    b"Posta in uscita": b"Posta in uscita",
+    b"Posta": b"Posta",
+    b"a\tb": b"a\tb",
+    b'"a\tb"': b"a\tb",
+    b'a"b': b'a"b',
+    b"Posta (vecchia)": b"Posta (vecchia)",
+    b"Posta (CHILDINFO (SUBSCRIBED))": b"Posta",
+    b'"Posta" ("CHILDINFO" ("SUBSCRIBED"))': b"Posta",
+    b"{5} ": b"{5}",
+    b"Posta{5": b"Posta{5",
+    b"100%": b"100%",
+    b"a*b": b"a*b",
+    b'"Public\\foo"': b"Public\\foo",
+    b'"a\\\\b\\"c"': b'a\\b"c',
+    b"Gr\xfc\xdfe": b"Gr\xfc\xdfe",
+    b"nil": b"nil",
+    b"inBox": b"INBOX",
+    b" two  spaces": b"two  spaces",
+}
+
+
+@pytest.mark.parametrize("written", READABLE)
+def test_a_name_is_the_rest_of_its_line(written: bytes) -> None:
+    """As every mail program reads it, where a server forgets quotes or what belongs inside them."""
+    said = b'* LIST () "/" %b\r\n* STATUS %b (MESSAGES 3)\r\nM1 OK\r\n' % (written, written.partition(b" (CH")[0])
+    said = said.replace(b' ("CHILDINFO" ("SUBSCRIBED")) (M', b" (M")
+    with wired(said, capabilities="IMAP4REV1 LIST-STATUS") as wire:
+        looked = folders.look(wire)
+    assert [(one.folder.wire, one.status and one.status.messages) for one in looked] == [(READABLE[written], 3)]
+    assert not looked.unread
+
+
+UNREADABLE = [
+    b'* LIST () "/"',
+    b"* LIST",
+    b'* LIST (\\Noselect "/" "a"',
+    b'* LIST ("\\Noselect") "/" "a"',
+    b'* LIST () "/" "a',
+    b'* LIST () // "a"',
+    b'* LIST "/" "a"',
+    b'* LIST () "/" {999999999999999999999999999999}',
+    b'* LIST () "/" "\x1b[2J',
+    b"half a line",
+    b"",
+]
+
+
+@pytest.mark.parametrize("line", UNREADABLE)
+def test_a_line_that_names_no_folder_is_shown_and_costs_no_other(line: bytes) -> None:
+    good = [b'* LIST () "/" "f%d"\r\n* STATUS "f%d" (MESSAGES %d)\r\n' % (n, n, n) for n in range(100)]
+    good[50] = line + b"\r\n"
+    with wired(b"".join(good) + b"M1 OK\r\n", capabilities="IMAP4REV1 LIST-STATUS") as wire:
+        looked = folders.look(wire)
+    assert [one.folder.name for one in looked] == [f"f{n}" for n in range(100) if n != 50]
+    assert [one.status and one.status.messages for one in looked] == [n for n in range(100) if n != 50]
+    assert looked.unread == (visible(line, 120),)
+
+
+def test_two_folders_of_one_name_are_a_doubt() -> None:
+    said = b'* LIST () "/" a\r\n* LIST () "/" "a"\r\n* LIST () "/" b\r\nM1 OK\r\n'
+    statuses = b"* STATUS a (MESSAGES 1)\r\nM2 OK\r\n* STATUS b (MESSAGES 2)\r\nM3 OK\r\n"
+    with wired(said + statuses) as wire:
+        looked = folders.look(wire)
+    assert [(one.folder.wire, bool(one.doubt)) for one in looked] == [(b"a", True), (b"b", False)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"* STATUS With space (MESSAGES 3 UIDNEXT 41 UIDVALIDITY 7)",
+        b"* STATUS {5} (MESSAGES 3 UIDNEXT 41 UIDVALIDITY 7)",
+        b'* STATUS "elsewhere" (MESSAGES 3 UIDNEXT 41 UIDVALIDITY 7)',
+        b"* STATUS (MESSAGES 3 UIDNEXT 41 UIDVALIDITY 7)",
+        b"* STATUS NIL (MESSAGES 3 UIDNEXT 41 UIDVALIDITY 7)",
+        b"* 3 EXISTS",
+    ],
+)
+def test_the_answer_to_the_only_question_is_its_answer(told: bytes) -> None:
+    examined = b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 41] x\r\nM2 OK\r\n"
+    with wired(told + b"\r\nM1 OK\r\n" + examined) as wire:
+        status = folders.status(wire, Folder(b"Elsewhere"))
+    assert (status.messages, status.uidnext, status.uidvalidity) == (3, 41, 7)
+
+
+def test_one_name_for_two_answers_is_asked_again() -> None:
+    """A server that cuts the names in its answers must not give one folder the status of another."""
+    said = b'* LIST () "/" Posta\r\n* LIST () "/" Posta in uscita\r\nM1 OK\r\n'
+    cut = b"* STATUS Posta (MESSAGES 1)\r\nM2 OK\r\n* STATUS Posta (MESSAGES 9)\r\nM3 OK\r\n"
+    again = b"* STATUS Posta (MESSAGES 1)\r\nM4 OK\r\n* STATUS Posta (MESSAGES 9)\r\nM5 OK\r\n"
+    with wired(said + cut + again) as wire:
+        looked = folders.look(wire)
+    assert [one.status and one.status.messages for one in looked] == [1, 9]
 
 
 values = st.recursive(
