@@ -22,7 +22,16 @@ from mailmove.archive.store import Archive, exists
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.config import Account
-from mailmove.errors import ArchiveError, Exit, Interrupted, LoginRefused, MailmoveError, UsageError, most_serious
+from mailmove.errors import (
+    ArchiveError,
+    Exit,
+    Interrupted,
+    LoginRefused,
+    MailmoveError,
+    RefusedError,
+    UsageError,
+    most_serious,
+)
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
 from mailmove.report.again import ALL, Again
@@ -84,22 +93,27 @@ class Told:
 
 @dataclass(frozen=True)
 class Question:
-    """Something for the person at the terminal; ``answer`` receives the line, or None at the end of input."""
+    """Something for the person at the terminal; ``answer`` receives the line, or None at the end of input.
+
+    What could not be shown whole is not answered: ``answer`` receives the error.
+    """
 
     text: Sequence[str]
     prompt: str
-    answer: queue.SimpleQueue[str | None]
+    answer: queue.SimpleQueue[str | RefusedError | None]
 
     def put(self) -> None:
         """Ask it.
 
         :raises KeyboardInterrupt: instead of an answer; then the answer is None.
         """
-        answer = None
+        answer: str | RefusedError | None = None
         try:
             print("\n".join(self.text), flush=True)
             print(self.prompt, end="", file=sys.stderr, flush=True)
             answer = sys.stdin.readline() or None
+        except (OSError, ValueError) as error:
+            answer = RefusedError(f"the question could not be shown whole: {error}", "Nothing was done. Run it again.")
         finally:
             self.answer.put(answer)
 
@@ -139,11 +153,14 @@ class Work:
         """Show a text at the terminal and wait for an answer; None at the end of input.
 
         :raises Interrupted: when the answer is Ctrl-C.
+        :raises RefusedError: when not all of it could be shown.
         """
         question = Question(text, prompt, queue.SimpleQueue())
         self._told.put((self.place, question))
         answer = question.answer.get()
         self.cancel.check()
+        if isinstance(answer, RefusedError):
+            raise answer
         return answer
 
     @property

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mailmove.archive import durable, names, proof, reading, store, syncing
+from mailmove.archive import disk, durable, names, proof, reading, store, syncing
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.archive.writer import Writer
@@ -192,3 +195,64 @@ def test_only_names_of_one_file_are_read_once(archive: Archive) -> None:
     stored = archive.index.stored(where.wire, where.uidvalidity)
     verdicts = proof.prove_all(archive, where, sorted(stored, key=lambda one: one.id.uid))
     assert [verdict.problem for verdict in verdicts] == ["", "", proof.ALTERED, proof.ALTERED]
+
+
+EXT4, NFS, FUSE, UNKNOWN = 0xEF53, 0x6969, 0x65735546, 0x12345678
+
+
+@pytest.mark.parametrize(
+    ("kind", "kernel", "whole"),
+    [(EXT4, "6.1.0", True), (EXT4, "5.8", True), (EXT4, "5.7.19", False), (EXT4, "odd", False)]
+    + [(kind, "6.1.0", False) for kind in (NFS, FUSE, UNKNOWN, 0)],
+)
+def test_one_sync_for_all_is_trusted_only_where_it_is_known_to_tell_errors(
+    root: int, monkeypatch: pytest.MonkeyPatch, kind: int, kernel: str, whole: bool
+) -> None:
+    monkeypatch.setattr(disk, "_type", lambda fd: kind)
+    monkeypatch.setattr(platform, "release", lambda: kernel)
+    syncer = syncing.syncer(root)
+    syncer.close()
+    assert isinstance(syncer, syncing._Whole if whole else syncing._Piecemeal)
+
+
+def test_elsewhere_every_file_and_every_directory_is_synced_before_its_record(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_type", lambda fd: NFS)
+    synced: list[int] = []
+    flush = durable.flush
+
+    def noted(fd: int) -> None:
+        synced.append(os.fstat(fd).st_ino)
+        flush(fd)
+
+    recorded: list[set[int]] = []
+    record = archive.record
+
+    def at_record(*lines: Any) -> None:
+        recorded.append(set(synced))
+        record(*lines)
+
+    where = folder(archive, "INBOX")
+    monkeypatch.setattr(durable, "flush", noted)
+    monkeypatch.setattr(archive, "record", at_record)
+    file = put(archive, where, 1, b"Subject: x\r\n\r\nx\r\n")
+    assert {file.stat().st_ino, file.parent.stat().st_ino} <= recorded[-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shared", "memory"),
+    [(EXT4, False, False), (0x01021994, False, True), (0x858458F6, False, True), (0x794C7630, False, False)]
+    + [(kind, True, False) for kind in (NFS, FUSE, 0xFF534D42, 0x786F4256, UNKNOWN, 0)],
+)
+def test_a_disk_is_local_only_where_that_is_known(
+    root: int, monkeypatch: pytest.MonkeyPatch, kind: int, shared: bool, memory: bool
+) -> None:
+    monkeypatch.setattr(disk, "_type", lambda fd: kind)
+    assert (disk.is_shared(root), disk.in_memory(root)) == (shared, memory)
+
+
+def test_the_system_tells_what_a_disk_is(root: int) -> None:
+    known = subprocess.run(["stat", "-f", "-c", "%t %l", f"/proc/self/fd/{root}"], pass_fds=[root], capture_output=True)
+    kind, longest = known.stdout.split()
+    assert (disk._type(root), disk.longest_name(root)) == (int(kind, 16), min(int(longest), 255))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import threading
 import weakref
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +109,29 @@ def test_what_is_printed_is_the_same(
     kept = present("test", setup, run(setup, PLACES, telling(setup, Report(), start), login=False), Told)
     assert straight == (kept, told := capsys.readouterr())
     assert said in told.out + told.err
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("how", ["full", "closed"])
+def test_a_question_that_could_not_be_shown_whole_is_not_answered(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch, stream: str, how: str
+) -> None:
+    answers: list[str | None] = []
+
+    def start(work: Work) -> Generator[Progress, None, Result]:
+        yield from ()
+        if how == "closed":
+            broken.close()
+        answers.append(work.ask(["what is to go", "and more"], "Type 2 to delete: "))
+        return Result(work.name)
+
+    broken = open("/dev/full", "w", encoding="utf-8")
+    with monkeypatch.context() as there:
+        there.setattr(sys, "stdin", io.StringIO("2\n"))
+        there.setattr(sys, stream, broken)
+        [outcome] = run(Setup(Config(""), memory), PLACES[:1], start, login=False)
+    with suppress(OSError):
+        broken.close()
+    assert (outcome.exit, answers) == (Exit.REFUSED, [])
+    assert "could not be shown whole" in str(outcome.error)
