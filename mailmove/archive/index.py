@@ -240,6 +240,13 @@ class Index:
         rows = self._rows("uid, arrival, coalesce(size, octets), flags, gone IS NOT NULL", wire, uidvalidity)
         return {uid: Known(arrival, size, self._flags(flags), bool(gone)) for uid, arrival, size, flags, gone in rows}
 
+    def last_uid(self, wire: bytes, uidvalidity: int) -> int:
+        """The highest UID that is archived of a folder; 0 for none."""
+        (last,) = self._db.execute(
+            "SELECT max(uid) FROM message WHERE folder = ? AND current", (self._folder(wire, uidvalidity),)
+        ).fetchone()
+        return int(last or 0)
+
     def present(self, wire: bytes, uidvalidity: int) -> int:
         """How many messages of a folder are archived that were on the server at the last look."""
         row = self._db.execute(
@@ -295,6 +302,11 @@ class Index:
     ) -> Iterator[tuple[int, bytes | None, str]]:
         """Of what is archived of a folder, or of these: UID, Date header as it stands there, and when verified."""
         return self._rows("uid, date, verified", wire, uidvalidity, uids)
+
+    def days(self) -> list[int]:
+        """The days on which archived messages arrived, counted from 1970 (UTC)."""
+        rows = self._db.execute("SELECT DISTINCT arrival / 86400 FROM message WHERE arrival > 0")
+        return [int(day) for (day,) in rows]
 
     def folder_headers(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, Headers]]:
         """UID and header fields of every archived message of a folder."""

@@ -12,6 +12,8 @@ from urllib.parse import quote
 from mailmove.archive import durable
 from mailmove.errors import ArchiveError
 
+_NEWEST = "newest-message"
+
 
 class Memory:
     """The state directory."""
@@ -52,6 +54,35 @@ class Memory:
             directory = durable.open_dir(self.directory("archives"))
             try:
                 durable.replace_file(os.path.basename(self._note(login)), content.encode(), directory)
+            finally:
+                os.close(directory)
+
+    def newest_arrival(self) -> int | None:
+        """The newest arrival that a run has seen in any account, in Unix seconds, when it was new.
+
+        None where there is no such note, or none that can be read: it only ever vouches for the clock.
+
+        :raises ArchiveError: when the state directory cannot be read.
+        """
+        path = os.path.join(self.path, _NEWEST)
+        with durable.explained(f"reading {path}"):
+            try:
+                with open(path, encoding="ascii", errors="replace") as file:
+                    text = file.read(32).strip()
+            except FileNotFoundError:
+                return None
+        return int(text) if text.isascii() and text.isdigit() else None
+
+    def note_arrival(self, seconds: int) -> None:
+        """Note the newest arrival.
+
+        :raises ArchiveError: when the state directory cannot be written.
+        """
+        with durable.explained(f"writing to {self.path}"):
+            os.makedirs(self.path, mode=0o700, exist_ok=True)
+            directory = durable.open_dir(self.path)
+            try:
+                durable.replace_file(_NEWEST, f"{seconds}\n".encode(), directory)
             finally:
                 os.close(directory)
 

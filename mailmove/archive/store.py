@@ -95,7 +95,7 @@ class Archive:
         self.forgets: str | None = None
         """Why an archive that is open for writing is no proof where nobody watches: its disk keeps nothing for sure."""
         self._place = place
-        self._memory = memory
+        self.memory = memory
         writable = place.lock is not None
         self.manifest = manifest.load(place.meta, place.shown(manifest.NAME))
         self.journal = journal.Journal.open(place.meta, place.shown(journal.NAME), writable=writable)
@@ -211,7 +211,7 @@ class Archive:
         with durable.explained(f"writing {self._place.shown(manifest.NAME)}"):
             manifest.save(renamed, self._place.meta)
         self.manifest = renamed
-        self._memory.remember(login, self.path, renamed.uuid)
+        self.memory.remember(login, self.path, renamed.uuid)
 
     def folder(self, wire: bytes, uidvalidity: int) -> FolderDir:
         """The directory of a folder that :meth:`prepare` has seen to."""
@@ -326,7 +326,7 @@ class Archive:
             return headers.Headers()  # check tells what is wrong with the file; a search index can do without
 
     def _open_index(self) -> index.Index:
-        path = self._memory.index(self.manifest.uuid)
+        path = self.memory.index(self.manifest.uuid)
         with index.explained(path):
             try:
                 opened = self._caught_up(path)

@@ -12,6 +12,7 @@ from mailmove.archive import records
 from mailmove.archive.store import Archive
 from mailmove.archive.writer import Writer
 from mailmove.errors import CommandRefused, Interrupted, Unreachable
+from mailmove.jobs import clock
 from mailmove.jobs.doubting import taken
 from mailmove.jobs.folder_export import FolderExport
 from mailmove.jobs.progress import Expect, Progress
@@ -79,6 +80,8 @@ def export(
         writer.flush()
         archive.record(folders.after)
     archive.record([_run(result)])
+    if result.total("fetched"):
+        clock.vouch_by_archive(archive, int(time.time()))
     result.octets = archive.index.count()[1]
     result.seconds = time.monotonic() - began
     return result

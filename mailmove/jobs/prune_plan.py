@@ -18,7 +18,7 @@ from mailmove.archive.store import Archive
 from mailmove.archive.strays import find_evidence
 from mailmove.errors import CommandRefused, LackingError
 from mailmove.evidence import waived
-from mailmove.jobs import prune_gmail
+from mailmove.jobs import clock, prune_gmail, prune_rules
 from mailmove.jobs.dates import known_dates
 from mailmove.jobs.export import Options as ExportOptions
 from mailmove.jobs.export import export
@@ -30,7 +30,7 @@ from mailmove.mail import fields
 from mailmove.model import Folder, Listed, MessageId, Seen
 from mailmove.plan import brakes, gauge
 from mailmove.plan.folders import choose
-from mailmove.plan.policy import Asked, FolderAge, Policy, folder_age, guess_uses, unmatched
+from mailmove.plan.policy import Asked, Policy, guess_uses
 from mailmove.plan.retention import (
     NO_DATES,
     Dates,
@@ -41,10 +41,11 @@ from mailmove.plan.retention import (
     keep_unproven,
     needed,
 )
+from mailmove.plan.rules import FolderAge, Rules
 from mailmove.server import deletion, quota, scan
 from mailmove.server.folders import look, select
 from mailmove.server.session import Session
-from mailmove.units import parse_timestamp, plural
+from mailmove.units import plural
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +114,12 @@ class Planner:
         session.ask(lambda: deletion.must_be_able(session.wire))
         views = session.ask(lambda: look(session.wire))
         plan.problems = views.problems
-        runs = archive.index.runs() if archive is not None else []
         plan.gauge = self._gauge(measure(session, views, self.options.limit))
         if session.wire.can(prune_gmail.CAPABILITY):
             prune_gmail.must_see_all_labels(views)
             plan.trash = prune_gmail.trash_of(view.folder for view in views)
             plan.notes.append(prune_gmail.NOTE)
-        rules = self._rules([view.folder for view in views])
+        rules = self._rules(views)
         for view in views:
             if view.folder.wire in rules:
                 yield from self._folder(view, *rules[view.folder.wire])
@@ -130,10 +130,7 @@ class Planner:
             yield from self._reach(self._needed_octets())
         else:
             yield from self._secure(plan.folders)
-        past = [
-            brakes.PastRun(int(parse_timestamp(run.at).timestamp()), bool(run.summary.get("attended"))) for run in runs
-        ]
-        self._doubt_clock(past)
+        self._doubt_clock(views)
         if plan.unattended and plan.doubts:
             for folder in plan.folders:
                 folder.hold()
@@ -148,22 +145,27 @@ class Planner:
             default=None,
         )
 
-    def _rules(self, folders: list[Folder]) -> dict[bytes, tuple[FolderAge, FolderRule]]:
+    def _rules(self, views: Iterable[Seen]) -> dict[bytes, tuple[FolderAge, FolderRule]]:
         """The rule of each folder that may be touched; the others are told with the reason."""
         options, plan = self.options, self.plan
-        selectable = [folder for folder in folders if folder.selectable]
+        views = [view for view in views if view.folder.selectable]
+        selectable = [view.folder for view in views]
         named = choose(selectable, options.include, options.exclude)
         plan.left_out = list(named.left_out)
         exported = set(selectable)
         if not (options.without_archive and options.include):
             exported = set(choose(selectable, options.scope, options.left_out).chosen)
         guessed = guess_uses(selectable)
+        laid_down = Rules(options.policy, options.asked, plan.now, guessed)
+        told = prune_rules.complete(self.session, self.archive, laid_down, views, record=not options.dry_run)
+        plan.missing = told.missing
+        plan.notes += told.notes + [str(missing) for missing in told.missing if not missing.doubtful]
         rules = {}
         for folder in named.chosen:
             plain = folder
             if plan.trash is not None and folder.special_use == "\\all":
                 plain = replace(folder, attributes=frozenset())  # it alone has what has no label
-            ages = folder_age(plain, options.policy, options.asked, plan.now, guessed)
+            ages = told.rules.age(plain)
             if isinstance(ages, str):
                 plan.left_out.append((folder, ages))
             elif folder not in exported:
@@ -171,9 +173,7 @@ class Planner:
             else:
                 drafts = is_drafts(folder, guessed)
                 rules[folder.wire] = ages, FolderRule(ages, options.policy, plan.now, drafts=drafts)
-        typos = unmatched(options.policy, selectable)
-        plan.notes += [f"the policy's {rule!r} means no folder of this account" for rule in typos]
-        if typos and plan.problems:
+        if plan.missing and plan.problems:
             plan.doubts.append("a rule of the policy may be for a folder whose line cannot be read")
         return rules
 
@@ -197,6 +197,8 @@ class Planner:
             folder.hold()
         if view.doubt:
             folder.problem = view.doubt
+            folder.hold()
+        if self.plan.unattended and self.plan.misspelt and not ages.own:
             folder.hold()
         going, held = len(folder.decisions.go), plural(folder.decisions.messages, "message")
         log.info("%s: %s of %s may go", view.folder.shown, f"{going:,}", held)
@@ -400,16 +402,10 @@ class Planner:
         dates = self.archive.index.dates(folder.folder.wire, folder.uidvalidity, go.keys())
         folder.sent_later = sum(1 for _, date, _ in dates if (fields.sent(date) or 0) >= cut)
 
-    def _doubt_clock(self, runs: list[brakes.PastRun]) -> None:
+    def _doubt_clock(self, views: Iterable[Seen]) -> None:
         """Hold the clock of this machine against what the server and earlier runs say."""
         plan = self.plan
-        looked = [folder.decisions for folder in plan.folders if folder.decisions.messages]
-        inbox = [
-            folder.decisions for folder in plan.folders if folder.folder.wire == b"INBOX" and folder.decisions.messages
-        ]
-        last = max((decisions.last or 0 for decisions in inbox or looked), default=None)
-        newest = max((decisions.newest for decisions in looked if decisions.newest is not None), default=None)
-        if doubt := brakes.clock_doubt(self._now, last, newest, runs):
+        if doubt := clock.doubt(plan, self.archive, self.session, views):
             plan.doubts.append(doubt)
 
 

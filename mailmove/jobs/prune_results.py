@@ -12,6 +12,7 @@ from mailmove.model import Folder
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy, Target
 from mailmove.plan.retention import Decisions, Stays
+from mailmove.plan.rules import Missing
 from mailmove.server.deletion import Outcome
 
 
@@ -88,6 +89,8 @@ class PrunePlan:
     doubts: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """What of the account could not be looked at."""
+    missing: list[Missing] = field(default_factory=list)
+    """Rules of the policy that mean no folder."""
     notes: list[str] = field(default_factory=list)
     exported: int = 0
     verified: int = 0
@@ -112,10 +115,15 @@ class PrunePlan:
         return sum(len(folder.unarchived) for folder in self.folders)
 
     @property
+    def misspelt(self) -> list[Missing]:
+        """Of these, what may have been laid down for a folder that has no rule now: unattended, all such stay."""
+        return [missing for missing in self.missing if missing.doubtful]
+
+    @property
     def refused(self) -> bool:
         """Whether something that was selected is held back for safety."""
         return any(folder.refused or (self.unattended and folder.doubts) for folder in self.folders) or bool(
-            self.unattended and self.doubts
+            self.unattended and (self.doubts or self.misspelt)
         )
 
     @property

@@ -20,8 +20,9 @@ from mailmove.plan import brakes, forecast
 from mailmove.plan.folders import choose
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.groups import By, Groups
-from mailmove.plan.policy import AgeBy, Asked, Policy, before, folder_age, guess_uses
+from mailmove.plan.policy import AgeBy, Asked, Policy, before, guess_uses
 from mailmove.plan.retention import DAY, Dates, FolderRule, Tally, is_drafts, total
+from mailmove.plan.rules import Rules
 from mailmove.plan.usage import Big, Freed, Usage
 from mailmove.safe import visible
 from mailmove.units import Age, parse_age, plural, utc
@@ -231,7 +232,7 @@ class Survey:
     def _rule(self, folder: Folder, age: Age) -> FolderRule | str:
         """The rule of prune for a folder when this age is asked for, or why it leaves the folder alone."""
         asked = Asked(age=age, folders=self._options.include)
-        ages = folder_age(folder, self.policy, asked, self._now, self._guessed)
+        ages = Rules(self.policy, asked, self._now, self._guessed).age(folder)
         if isinstance(ages, str):
             return ages
         if folder not in self._exported:

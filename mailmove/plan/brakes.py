@@ -5,7 +5,8 @@ Unattended, a brake keeps the folder, or for the clock everything; at a terminal
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from mailmove.plan.policy import MaxDelete
@@ -29,24 +30,35 @@ class PastRun(NamedTuple):
     attended: bool
 
 
-def clock_doubt(now: int, last_added: int | None, newest: int | None, runs: Iterable[PastRun]) -> str | None:
+def clock_doubt(
+    now: int, last_added: int | None, arrivals: Collection[int], runs: Iterable[PastRun], elsewhere: int | None = None
+) -> str | None:
     """Why the local clock may be wrong, or None.
 
-    ``last_added`` is the arrival of the message that was added last, ``newest`` the newest arrival that can be true.
-    Runs after an unexplained leap of the clock prove nothing, until somebody has watched one.
+    ``last_added`` is the arrival of the message that was added last; ``arrivals`` are those that are known, of any
+    time; ``elsewhere`` is the newest that any account of this machine has seen. Servers wrote them: a clock not long
+    after the newest is right. So is one not long after a run that was credible: somebody watched it delete, or it was
+    itself not long after the newest message of then.
     """
     if last_added is not None and last_added > now + CLOCK_SLACK:
         return f"the clock of this machine says {_day(now)}, but the last message arrived {_day(last_added)}"
-    credible: int | None = None
-    for run in sorted(runs):
-        if credible is None or run.attended or run.at <= max(credible, newest or 0) + QUIET:
-            credible = run.at
-    if credible is None or newest is None or now <= max(credible, newest) + QUIET:
+    known = sorted(arrival for arrival in arrivals if arrival <= now + CLOCK_SLACK)
+    if not known or now <= max(known[-1], elsewhere or 0) + QUIET:
         return None
-    return (
-        f"the clock of this machine says {_day(now)}, more than {QUIET // DAY} days after the last run "
-        f"({_day(credible)}) and the newest message ({_day(newest)})"
-    )
+    past = (run for run in runs if run.at <= now + CLOCK_SLACK)  # a run of the future had the wrong clock, or we have
+    credible = max((run.at for run in past if run.attended or _near_mail(run.at, known)), default=None)
+    if credible is not None and now <= credible + QUIET:
+        return None
+    long_after = f"the clock of this machine says {_day(now)}, more than {QUIET // DAY} days after"
+    if credible is None:
+        return f"{long_after} the newest message ({_day(known[-1])}), and no run tells that it is right"
+    return f"{long_after} the last run that is credible ({_day(credible)}) and the newest message ({_day(known[-1])})"
+
+
+def _near_mail(at: int, arrivals: Sequence[int]) -> bool:
+    """Whether the last of these sorted arrivals that is not after a moment is not long before it."""
+    before = bisect_right(arrivals, at + CLOCK_SLACK)
+    return before > 0 and at <= arrivals[before - 1] + QUIET
 
 
 def too_much(decisions: Decisions, limit: MaxDelete) -> str | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
 from mailmove.errors import UsageError
-from mailmove.model import SPECIAL_USE, Folder, NamespaceKind
-from mailmove.plan.folders import matches
+from mailmove.model import Folder
 from mailmove.safe import visible
 from mailmove.units import Age, parse_age, parse_size
 
@@ -70,11 +69,13 @@ class Policy:
 
     ``folders`` are rules by folder name, pattern or special use (``Trash``, ``\Trash``), their age None for never;
     ``age`` is for all other folders, None where they are to be left alone. ``archived_for`` asks in addition that the
-    archive has held a message for so long.
+    archive has held a message for so long. ``inherited`` are those of ``folders`` that were not written for this
+    account, so that each need not mean a folder of it.
     """
 
     age: Age | None = None
     folders: Mapping[str, Age | None] = field(default_factory=dict, hash=False)
+    inherited: frozenset[str] = frozenset()
     age_by: AgeBy = AgeBy.ARRIVAL
     archived_for: Age | None = None
     keep: frozenset[Keep] = KEEP_BY_DEFAULT
@@ -96,61 +97,6 @@ class Asked:
     target: Target | None = None
     """Only as much as is needed to get down to it; ages then say what may be touched at all."""
     folders: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FolderAge:
-    """When messages of a folder may go: old enough by their date, and archived for long enough; None asks nothing."""
-
-    age: Age | None
-    archived_for: Age | None
-
-
-def folder_age(
-    folder: Folder, policy: Policy, asked: Asked, now: datetime, guessed: Mapping[bytes, str] | None = None
-) -> FolderAge | str:
-    """The ages that hold for a folder, or why prune leaves it alone.
-
-    An age that was asked for never overrides a folder's own ``never`` or longer age, unless the folder was named.
-
-    ``guessed`` is what :func:`guess_uses` made of the account's folder names.
-    """
-    if folder.namespace is not NamespaceKind.PERSONAL:
-        return (
-            "it belongs to another user"
-            if folder.namespace is NamespaceKind.OTHER
-            else f"it is {folder.namespace.value}"
-        )
-    named = any(_names(folder, pattern) for pattern in asked.folders)
-    archived_for = asked.archived_for or policy.archived_for
-    guess = (guessed or {}).get(folder.wire)
-    rules = _own_rules(folder, policy, guess)
-    own = "" if not rules else NEVER if None in rules else _strictest(rules, now)
-    if named and (asked.age or asked.archived_for):
-        return FolderAge(asked.age, archived_for)
-    if own == NEVER:
-        return "the policy says never" + (f" ({guess[1:].title()} by its name)" if guess else "")
-    if folder.special_use in _VIEWS and not isinstance(own, Age) and not named:
-        return _VIEWS[folder.special_use]
-    general = asked.age or (None if asked.target else policy.age)
-    if isinstance(own, Age):
-        return FolderAge(_strictest((own, asked.age) if asked.age else (own,), now), archived_for)
-    if general is None and archived_for is None and not asked.target:
-        return "no age is laid down for it"
-    return FolderAge(general, archived_for)
-
-
-_VIEWS = {
-    "\\all": "it shows the messages of other folders",
-    "\\flagged": "it shows the messages of other folders",
-    "\\important": "it shows the messages of other folders",
-    "\\archive": "it is the provider's archive",
-}
-
-
-def unmatched(policy: Policy, folders: Collection[Folder]) -> list[str]:
-    """Folder rules that mean none of these folders: perhaps a typo."""
-    return [rule for rule in policy.folders if not any(_rank(folder, rule) for folder in folders)]
 
 
 def before(age: Age, now: datetime) -> int:
@@ -237,50 +183,6 @@ def parse_target(text: str) -> Target:
     if text.strip().isdigit():
         raise UsageError(f"{visible(text)!r} has no unit", f"Did you mean {text.strip()}% or {text.strip()}GB?")
     return Target(text.strip(), octets=parse_size(text))
-
-
-def _own_rules(folder: Folder, policy: Policy, guess: str | None) -> list[Age | None]:
-    """The rules that mean this folder: those that name it, else its special use, else those with a pattern."""
-    ranked: dict[int, list[Age | None]] = {}
-    for rule, age in policy.folders.items():
-        rank = _rank(folder, rule)
-        if rank:
-            ranked.setdefault(rank, []).append(age)
-        elif age is None and guess is not None and _use(rule) == guess:
-            ranked.setdefault(_USE, []).append(age)
-    return ranked[max(ranked)] if ranked else []
-
-
-_PATTERN, _USE, _NAME = 1, 2, 3
-
-
-def _rank(folder: Folder, rule: str) -> int:
-    """How directly a rule means a folder; 0: not at all."""
-    if _names(folder, rule) and not rule.startswith("\\"):
-        return _NAME
-    if folder.special_use is not None and _use(rule) == folder.special_use:
-        return _USE
-    return _PATTERN if matches(folder, rule) else 0
-
-
-def _names(folder: Folder, pattern: str) -> bool:
-    r"""Whether this is the folder's very name, or its special use written as ``\Trash``; not a pattern for several."""
-    if pattern.startswith("\\"):
-        return folder.special_use == pattern.lower()
-    if pattern.upper() == "INBOX":
-        return folder.wire == b"INBOX"
-    return pattern in (folder.name, folder.wire.decode("utf-8", "surrogateescape"))
-
-
-def _use(rule: str) -> str | None:
-    r"""The special use that ``Trash`` or ``\Trash`` stands for."""
-    use = "\\" + rule.removeprefix("\\").lower()
-    return use if use in SPECIAL_USE else None
-
-
-def _strictest(ages: Iterable[Age | None], now: datetime) -> Age:
-    """The one that keeps the most."""
-    return min((age for age in ages if age is not None), key=lambda age: age.cutoff(now))
 
 
 _KNOWN_NAMES = {

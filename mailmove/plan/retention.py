@@ -13,7 +13,8 @@ from datetime import datetime
 from enum import Enum
 
 from mailmove.model import Folder, Listed
-from mailmove.plan.policy import AgeBy, FolderAge, Keep, Policy, before
+from mailmove.plan.policy import AgeBy, Keep, Policy, before
+from mailmove.plan.rules import FolderAge
 from mailmove.plan.sync import Archived, same_message
 
 DAY = 86_400

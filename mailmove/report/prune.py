@@ -156,6 +156,8 @@ def _held(planned: PrunePlan) -> Iterator[str]:
         yield f"{'Everything is kept' if kept else 'Look twice'}: {doubt}."
     for problem in planned.problems:
         yield f"PROBLEM: {problem}."
+    for missing in planned.misspelt:
+        yield f"{'Folders without a rule are kept' if kept else 'Look twice'}: {missing}{'' if missing.like else '.'}"
     for folder in planned.folders:
         name = folder.folder.shown
         if folder.problem:
@@ -167,6 +169,8 @@ def _held(planned: PrunePlan) -> Iterator[str]:
         yield from _unproven(folder)
     if kept and (planned.doubts or any(folder.doubts for folder in planned.folders)):
         yield f"If that is right, run it once by hand: {planned.by_hand}"
+    if kept and planned.misspelt:
+        yield "Correct or remove that rule in the configuration."
 
 
 def _unproven(folder: FolderPlan) -> Iterator[str]:
@@ -268,6 +272,7 @@ def as_json(result: PruneResult) -> dict[str, Any]:
         "freed": result.freed,
         "doubts": planned.doubts,
         "problems": planned.problems,
+        "rules_without_folder": [{"rule": missing.rule, "held": missing.doubtful} for missing in planned.missing],
         "quota": {"before": _gauge_json(planned.gauge), "after": _gauge_json(result.after)},
         "folders": [_folder_json(folder, result) for folder in planned.folders],
         "left_out": [{"name": folder.name, "why": why} for folder, why in planned.left_out],

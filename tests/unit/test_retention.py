@@ -18,17 +18,14 @@ from mailmove.plan import brakes
 from mailmove.plan.policy import (
     AgeBy,
     Asked,
-    FolderAge,
     Keep,
     MaxDelete,
     Policy,
     before,
-    folder_age,
     guess_uses,
     parse_keep,
     parse_max_delete,
     parse_target,
-    unmatched,
 )
 from mailmove.plan.retention import (
     DAY,
@@ -41,6 +38,7 @@ from mailmove.plan.retention import (
     needed,
     strictest_label,
 )
+from mailmove.plan.rules import FolderAge, Rules
 from mailmove.units import parse_age
 
 NOW = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
@@ -253,7 +251,7 @@ def folder(name: str, *attributes: str, kind: NamespaceKind = NamespaceKind.PERS
 
 
 def ages(where: Folder, policy: Policy, asked: Asked | None = None, *others: Folder) -> str:
-    found = folder_age(where, policy, asked or Asked(), NOW, guess_uses((where, *others)))
+    found = Rules(policy, asked or Asked(), NOW, guess_uses((where, *others))).age(where)
     if isinstance(found, str):
         return "never"
     return found.age.text if found.age else "any"
@@ -324,10 +322,6 @@ def test_a_name_is_guessed_only_towards_keeping() -> None:
     assert is_drafts(folder("INBOX/Entwürfe"), guess_uses([folder("INBOX/Entwürfe")]))
 
 
-def test_a_rule_that_means_no_folder_is_told() -> None:
-    assert unmatched(POLICY, [folder("Trash"), folder("Work/Tmp")]) == ["\\Sent"]
-
-
 def test_limits_and_keeps_are_read_strictly() -> None:
     assert parse_max_delete("50%") == MaxDelete(50.0)
     assert parse_max_delete("500") == MaxDelete(None, 500)
@@ -375,20 +369,47 @@ def test_a_folder_that_arrived_on_one_day_though_it_was_sent_over_months_is_a_br
 @pytest.mark.fault(46)
 class TestClock:
     run = brakes.PastRun
+    OLD = (SECONDS - 61 * DAY,)
+    """The newest message, too old to vouch for the clock."""
 
     def test_a_clock_before_the_last_message(self) -> None:
-        assert brakes.clock_doubt(SECONDS, SECONDS + DAY, SECONDS - DAY, [])
-        assert brakes.clock_doubt(SECONDS, SECONDS + 60, SECONDS - DAY, []) is None
+        assert brakes.clock_doubt(SECONDS, SECONDS + DAY, [SECONDS - DAY], [])
+        assert brakes.clock_doubt(SECONDS, SECONDS + 60, [SECONDS - DAY], []) is None
 
-    def test_a_clock_long_after_both_the_last_run_and_the_newest_message(self) -> None:
+    def test_a_clock_long_after_both_the_last_credible_run_and_the_newest_message(self) -> None:
         past = [self.run(SECONDS - 61 * DAY, False)]
-        assert brakes.clock_doubt(SECONDS, None, SECONDS - 61 * DAY, past)
-        assert brakes.clock_doubt(SECONDS, None, SECONDS - 59 * DAY, past) is None
-        assert brakes.clock_doubt(SECONDS, None, SECONDS - 61 * DAY, [self.run(SECONDS - DAY, False), *past]) is None
-        assert brakes.clock_doubt(SECONDS, None, SECONDS - 61 * DAY, []) is None  # the first run there is
+        assert brakes.clock_doubt(SECONDS, None, self.OLD, past)
+        assert brakes.clock_doubt(SECONDS, None, [SECONDS - 59 * DAY], past) is None
+        assert brakes.clock_doubt(SECONDS, None, self.OLD, [self.run(SECONDS - 2 * DAY, False), *past]) is None
 
     def test_runs_under_a_wrong_clock_do_not_vouch_for_it(self) -> None:
         leap = SECONDS + 3650 * DAY
         runs = [self.run(SECONDS, False), self.run(leap - 2 * DAY, False), self.run(leap, False)]
-        assert brakes.clock_doubt(leap, None, SECONDS, runs)
-        assert brakes.clock_doubt(leap, None, SECONDS, [*runs, self.run(leap - DAY, True)]) is None
+        assert brakes.clock_doubt(leap, None, [SECONDS], runs)
+        assert brakes.clock_doubt(leap, None, [SECONDS], [*runs, self.run(leap - DAY, True)]) is None
+
+    @pytest.mark.fault(55)
+    def test_a_first_run_long_after_the_newest_message_proves_nothing(self) -> None:
+        doubt = brakes.clock_doubt(SECONDS, None, self.OLD, [])
+        assert doubt and "no run tells that it is right" in doubt
+        assert brakes.clock_doubt(SECONDS, None, [], []) is None, "nothing has a date, and nothing goes"
+
+    @pytest.mark.fault(55)
+    def test_a_run_vouches_only_when_it_lay_near_a_message_of_then_or_was_watched(self) -> None:
+        """Days before now: the newest message 130; runs every night since."""
+        mail = [SECONDS - days * DAY for days in (400, 130)]
+        nightly = [self.run(SECONDS - days * DAY, False) for days in range(130)]
+        assert brakes.clock_doubt(SECONDS, None, mail, nightly)  # those of the first 60 days are credible; 70 ago
+        assert brakes.clock_doubt(SECONDS - 11 * DAY, None, mail, nightly[11:]) is None
+        assert brakes.clock_doubt(SECONDS, None, mail, [*nightly, self.run(SECONDS - 59 * DAY, True)]) is None
+        assert brakes.clock_doubt(SECONDS, None, mail, [*nightly, self.run(SECONDS - 61 * DAY, True)])
+
+    @pytest.mark.fault(55)
+    def test_a_run_of_the_future_does_not_vouch_for_a_clock_that_was_set_right(self) -> None:
+        ahead = [self.run(SECONDS + 900 * DAY, True)]
+        assert brakes.clock_doubt(SECONDS, None, self.OLD, ahead)
+
+    @pytest.mark.fault(55)
+    def test_a_new_message_in_another_account_vouches_for_the_clock(self) -> None:
+        assert brakes.clock_doubt(SECONDS, None, self.OLD, [], SECONDS - 59 * DAY) is None
+        assert brakes.clock_doubt(SECONDS, None, self.OLD, [], SECONDS - 61 * DAY)

@@ -87,8 +87,8 @@ ONLY_IN = {
 """Libraries, and the only places that know them."""
 
 PURE = {
-    *("__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "heapq", "math", "re"),
-    *("binascii", "functools", "statistics", "typing"),
+    *("__future__", "binascii", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum", "fnmatch"),
+    *("functools", "heapq", "math", "re", "statistics", "typing", "unicodedata"),
 }
 """All that plan/ needs of Python: no clock, network, disk or log is among it."""
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from mailmove.archive.index import Known
 from mailmove.model import Listed
-from mailmove.plan.policy import AgeBy, FolderAge, Keep, Policy, before
+from mailmove.plan.policy import AgeBy, Keep, Policy, before
 from mailmove.plan.retention import Dates, FolderRule, Tally, decide
+from mailmove.plan.rules import FolderAge
 from mailmove.plan.usage import Usage
 from mailmove.units import parse_age
 
