@@ -105,6 +105,7 @@ def test_what_was_only_in_the_journal_comes_back_from_the_server(archived: Archi
     archived.mailbox.expunge("INBOX", [8])
     archived.export()
     journal(archived).unlink()
+    index(archived).unlink()
     assert reindex(archived)["adopted"] == 12
     archived.export()
     lines = [json.loads(line) for line in journal(archived).read_text().splitlines()]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailmove.archive import store
+import pytest
+
+from mailmove.archive import index, store
 from mailmove.archive.memory import Memory
 from mailmove.archive.records import RuleMatched
 from mailmove.archive.store import Archive
@@ -24,3 +26,16 @@ def test_each_folder_of_a_rule_is_known_as_it_was_last(tmp_path: Path) -> None:
         with Archive.open(str(tmp_path / "mail"), Memory(str(tmp_path / state)), writable=False) as archive:
             assert archive.index.rules_matched() == [second, again, renewed]
             assert archive.index.folders() == []
+
+
+def test_an_index_of_a_mailmove_that_skipped_a_kind_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(str(tmp_path / "mail"), "me@example.org")
+    memory = Memory(str(tmp_path / "state"))
+    monkeypatch.setattr(index, "_KINDS", "message run")
+    Archive.open(str(tmp_path / "mail"), memory, writable=False).close()
+    monkeypatch.undo()
+    for notes in (1, 0):
+        with Archive.open(str(tmp_path / "mail"), memory, writable=False) as archive:
+            assert len(archive.notes) == notes
