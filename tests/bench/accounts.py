@@ -20,9 +20,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from tests.kit import Mailbox, Program, message
+from tests.kit import Program, message
 from tests.servers.dovecot import Dovecot
 from tests.servers.personalities import Courier
 from tests.servers.scripted import Conversation, Scripted
@@ -47,14 +46,14 @@ def idle(server: Dovecot, program: Program, accounts: int = 200) -> Callable[[],
     """Nothing new in many accounts."""
     (program.home / "password").write_text("pw\n")
     (program.home / "password").chmod(0o600)
-    _configured(server, program, accounts, secret_file=str(program.home / "password"))
+    _configured(server, program, accounts, f'secret_file = "{program.home}/password"')
     timed(program, "export", "-q", "--jobs", 8)
     return lambda: timed(program, "export", "-q", "--jobs", 8)
 
 
 def slow_passwords(server: Dovecot, program: Program) -> Callable[[], Times]:
     """Passwords that take their time."""
-    _configured(server, program, 20, password_command=["sh", "-c", "sleep 0.3; echo pw"])
+    _configured(server, program, 20, 'password_command = ["sh", "-c", "sleep 0.3; echo pw"]')
     return lambda: timed(program, "account", "test", "--jobs", 8)
 
 
@@ -62,9 +61,8 @@ def courier(_server: Dovecot, program: Program, messages: int = 250) -> Callable
     """A restore of many messages, each time into an empty mailbox."""
     source = Scripted()
     source.store.add("INBOX", *map(message, range(messages)))
-    archive = program.account(source)
-    program.env["MAILMOVE_PASSWORD"] = "pw"
-    timed(program, "export", "-q")
+    archive = program.home / "archive"
+    timed(program, "export", "-q", source.url, "--tls", "none", "--archive", archive)
     source.stop()
 
     def restored() -> Times:
@@ -88,11 +86,15 @@ def _with_nagle(talk: Conversation, command: object) -> None:
     talk.answer(command)  # type: ignore[arg-type]
 
 
-def _configured(server: Dovecot, program: Program, accounts: int, **password: Any) -> None:
+def _configured(server: Dovecot, program: Program, accounts: int, password: str) -> None:
+    """Configure so many accounts; ``password`` is the line that says where theirs is."""
     del program.env["MAILMOVE_PASSWORD"]
+    tables = []
     for number in range(accounts):
-        box = Mailbox("dovecot", server.host, server.imaps, f"bench{number}")
-        program.account(box, name=box.user, tls="implicit", ca_file=server.ca, **password)
+        archive = program.home / f"bench{number}"
+        lines = f'host = "localhost"\nport = {server.imaps}\nuser = "bench{number}"\nca_file = "{server.ca}"\n'
+        tables.append(f'[account.bench{number}]\narchive = "{archive}"\n{lines}{password}\n')
+    program.configure("\n".join(tables))
 
 
 def main() -> None:
