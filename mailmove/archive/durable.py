@@ -58,6 +58,12 @@ def failure(doing: str, error: OSError) -> ArchiveError:
     return ArchiveError(f"{doing} failed: {visible(reason)}")
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether this is the error of :func:`failure` for a disk without room."""
+    cause = error.__cause__ if isinstance(error, ArchiveError) else None
+    return isinstance(cause, OSError) and cause.errno in _FULL
+
+
 def open_dir(path: str, parent: int | None = None) -> int:
     """Open one directory, which must not be a symbolic link when it lies below ``parent``.
 

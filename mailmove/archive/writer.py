@@ -23,6 +23,7 @@ from mailmove.archive.manifest import FolderDir
 from mailmove.archive.names import Base
 from mailmove.archive.store import Archive
 from mailmove.archive.syncing import syncer
+from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from mailmove.safe import visible
 from mailmove.units import timestamp, utc
@@ -160,7 +161,8 @@ class _Batch:
 class Writer:
     """Writes messages into one archive, as a context manager: leaving it normally commits what is pending.
 
-    Every method raises :exc:`~mailmove.errors.ArchiveError` when the disk fails; nothing more can be written then, and
+    Every method raises :exc:`~mailmove.errors.ArchiveError` when the disk fails; nothing more can be written then. What
+    was whole when there was no room for the next message is still committed, if its own sync succeeds after that;
     what was not recorded is adopted or fetched again by the next run.
     """
 
@@ -176,14 +178,18 @@ class Writer:
         self._moved = _Batch()  # in cur, perhaps not by a durable name
         self._syncer = syncer(archive.root)
         self._syncing: Future[None] | None = None
+        self._sound = True  # no sync, record or rename failed: what waits can still be committed
 
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         try:
             if kind is None:
                 self.flush()
+            elif self._sound and durable.is_full(error):
+                with suppress(ArchiveError):  # what is whole already may have room
+                    self.flush()
         finally:
             self._syncer.close()
             for batch in (self._batch, self._written, self._moved):
@@ -318,7 +324,7 @@ class Writer:
         """Wait until the disk is done, then go on with what it was done for."""
         if self._syncing is None:
             return
-        syncing, self._syncing = self._syncing, None
+        syncing, self._syncing, self._sound = self._syncing, None, False
         moved, self._moved = self._moved, _Batch()
         try:
             with durable.explained(self._saving):
@@ -330,7 +336,7 @@ class Writer:
         self._archive.must_hold()  # the writer that took over removes from tmp what is ours
         with durable.explained(self._saving):
             self._move(self._written.messages)
-        self._moved, self._written = self._written, _Batch()
+        self._moved, self._written, self._sound = self._written, _Batch(), True
 
     def _move(self, messages: list[_Pending]) -> None:
         """From ``tmp`` to ``cur``, twins linked; the archive never shows a name whose data may not be there."""
