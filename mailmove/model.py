@@ -192,7 +192,8 @@ class Listed(NamedTuple):
 
     ``arrival`` is INTERNALDATE in Unix seconds (None: missing or malformed), ``size`` is RFC822.SIZE as announced
     (some servers estimate it; None: missing), ``object_id`` names the body across folders where the server can
-    (``EMAILID`` of RFC 8474, or ``X-GM-MSGID``).
+    (``EMAILID`` of RFC 8474, or ``X-GM-MSGID``). ``odd`` is what was said where it cannot be read, safe for a terminal:
+    then all but the UID is unknown, the flags too.
     """
 
     uid: int
@@ -200,6 +201,7 @@ class Listed(NamedTuple):
     size: int | None
     flags: frozenset[str]
     object_id: str | None = None
+    odd: str = ""
 
 
 @dataclass(frozen=True, slots=True)

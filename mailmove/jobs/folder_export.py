@@ -61,6 +61,11 @@ class FolderExport:
             listing = opened.listing()
             if opened.unlisted:
                 outcome.fail(f"{plural(opened.unlisted, 'message')} that the server counts are not in its listing")
+            for listed in listing:
+                if listed.odd:
+                    outcome.fail(
+                        f"prune keeps it, for what the server tells of it cannot be read: {listed.odd}", listed.uid
+                    )
             yield Expect(-expected.messages, -expected.octets)
             if opened.selected.uids_sticky:
                 yield from self._by_uid(opened, listing, outcome)

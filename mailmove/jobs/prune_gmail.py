@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from mailmove.errors import LackingError
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan
-from mailmove.model import Folder, Looked, Seen
+from mailmove.model import Folder, Listed, Looked, Seen
 from mailmove.plan.retention import Stays, strictest_label
 from mailmove.server import scan
 from mailmove.server.session import Session
@@ -57,6 +57,23 @@ def trash_of(folders: Iterable[Folder]) -> Folder:
     return found
 
 
+def identities(folder: Folder, listing: Iterable[Listed]) -> dict[int, str | None]:
+    """Which message each UID of a folder is.
+
+    :raises LackingError: when the server's words on one of them cannot be read: it could be any that is to go.
+    """
+    ids = {}
+    for listed in listing:
+        if listed.odd:
+            raise _unreadable(folder)
+        ids[listed.uid] = listed.object_id
+    return ids
+
+
+def _unreadable(folder: Folder) -> LackingError:
+    return LackingError(f"the labels of {folder.shown} cannot be read: nothing can be decided", "Try again later.")
+
+
 def decide_by_message(
     session: Session, planned: PrunePlan, views: Iterable[Seen], ids: Ids, *, once: bool = False
 ) -> None:
@@ -72,11 +89,9 @@ def decide_by_message(
         if not folder.selectable or folder.wire in ids or folder.special_use in VIEWS:
             continue
         opened = Opened(session, folder)
-        ids[folder.wire] = {listed.uid: listed.object_id for listed in opened.listing()}
+        ids[folder.wire] = identities(folder, opened.listing())
         if opened.unlisted or view.status is None:
-            raise LackingError(
-                f"the labels of {folder.shown} cannot be read: nothing can be decided", "Try again later."
-            )
+            raise _unreadable(folder)
     if once:
         planned.folders.sort(key=lambda one: one.folder.special_use != "\\all")
     else:

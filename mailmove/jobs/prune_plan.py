@@ -212,7 +212,7 @@ class Planner:
         folder.decisions = decide(listing, rule, dates, known)
         folder.lacking = _lacking(folder, known)
         if self.plan.trash is not None:
-            self._ids[folder.folder.wire] = {listed.uid: listed.object_id for listed in listing}
+            self._ids[folder.folder.wire] = prune_gmail.identities(folder.folder, listing)
         if not folder.decisions.go:
             return
         if opened.unlisted:

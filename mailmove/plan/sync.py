@@ -91,6 +91,8 @@ def same_message(listed: Listed, archived: Archived) -> bool:
 
     Sizes may be estimates (Exchange), so they are compared with what was announced then, where that is known.
     """
+    if listed.odd:
+        return True  # nothing is known that speaks against it
     return (listed.arrival or 0) == archived.arrival and (listed.size is None or listed.size == archived.size)
 
 
@@ -129,7 +131,7 @@ def plan_folder(
                 absent.add(message.uid)
         else:
             held += 1
-            if record.flags != message.flags:
+            if record.flags != message.flags and not message.odd:
                 flags[message.uid] = (record.flags, message.flags)
         if record.gone:
             back.add(message.uid)

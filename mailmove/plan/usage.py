@@ -97,7 +97,7 @@ class Usage:
         simple = not by_sent and not self._dates.archived and not self._dates.restored
         least = 0 if self._biggest else 1 << 63  # octets from which a message is among the biggest
         for message in messages:
-            uid, arrival, size, flags, _ = message
+            uid, arrival, size, flags = message[:4]
             if size is None:
                 size = 0
                 self.unsized += 1

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mailmove.model import Listed, folder_text
+from mailmove.safe import visible
 from mailmove.server.internaldate import to_seconds
-from mailmove.server.parse import Segments, Value, number, pairs, parse
+from mailmove.server.parse import Malformed, Segments, Value, number, pairs, parse
 from mailmove.server.wire import Wire
 
 MAX_UID = 2**32 - 1
@@ -31,6 +32,8 @@ _SHAPES = {
     b"X-GM-MSGID": rb"(?P<gmail>\d{1,20})",
     b"BODY[]": rb"~?\{(?P<octets>\d{1,20})\}",
 }
+_UID = re.compile(rb"[( ]UID (\d{1,10})(?=[ )])", re.IGNORECASE)
+_ASKED = re.compile(rb"\b(RFC822\.SIZE|INTERNALDATE)\b", re.IGNORECASE)
 _NEEDED = {b"UID", b"RFC822.SIZE", b"FLAGS", b"INTERNALDATE"}
 _FLAGS = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"]*)\)\)")
 _EMAILID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
@@ -118,10 +121,13 @@ _PREFIX = {"emailid": "E", "gmail": "G"}
 
 
 def items(segments: Segments) -> dict[str, Value]:
-    """The items of a FETCH response of any shape, by their names in upper case; none for any other response."""
+    """The items of a FETCH response of any shape, by their names in upper case; none where it cannot be read."""
     if not _FETCH.match(segments[0]):
         return {}
-    values = parse(segments)
+    try:
+        values = parse(segments)
+    except Malformed:
+        return {}
     return pairs(values[3] if len(values) > 3 else None)
 
 
@@ -158,8 +164,10 @@ def _read(segments: Segments) -> Told | None:
     told = items(segments)
     uid = number(told.get("UID"), MAX_UID)
     flags = told.get("FLAGS")
-    if not uid or not isinstance(flags, list) or not told.keys() & {"RFC822.SIZE", "INTERNALDATE"}:
-        return None
+    if not uid or not isinstance(flags, list) or any(isinstance(flag, list) for flag in flags):
+        return _odd(segments)
+    if not told.keys() & {"RFC822.SIZE", "INTERNALDATE"}:
+        return _odd(segments)
     date = told.get("INTERNALDATE")
     date = date if isinstance(date, bytes) else None
     listed = Listed(
@@ -170,6 +178,16 @@ def _read(segments: Segments) -> Told | None:
         _object_id(told),
     )
     return Told(listed, date)
+
+
+def _odd(segments: Segments) -> Told | None:
+    """A response that cannot be read: which message it is about, if it is what was asked for and names one."""
+    text = segments[0] if len(segments) == 1 else segments[0] + b" " + segments[-1]
+    uids = {int(uid) for uid in _UID.findall(text)}
+    if len(uids) != 1 or not _FETCH.match(text) or not _ASKED.search(text):
+        return None
+    uid = uids.pop()
+    return Told(Listed(uid, None, None, frozenset(), odd=visible(text, 100)), None) if 0 < uid <= MAX_UID else None
 
 
 @lru_cache(maxsize=4096)

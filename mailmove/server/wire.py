@@ -205,8 +205,9 @@ class Wire:
                 self.exists = max(self.exists, int(arrived[1]))
             return False
         if not text.startswith(tag + b" "):
-            if text.startswith(b"+"):
-                return False  # nothing here waits for a continuation
+            if text.startswith(b"+"):  # nothing here is to be continued, so that the server waits for ever
+                self.usable = False
+                raise CommandRefused(name, "BAD", "", "the server wants more of a command that is complete")
             raise self.broken(f"unexpected answer to {name}: {visible(text, 80)}")
         self._complete(text[len(tag) + 1 :], name)
         return True
