@@ -128,7 +128,8 @@ def items(segments: Segments) -> dict[str, Value]:
         values = parse(segments)
     except Malformed:
         return {}
-    return pairs(values[3] if len(values) > 3 else None)
+    told = values[3] if len(values) > 3 else None
+    return {} if isinstance(told, list) and len(told) % 2 else pairs(told)
 
 
 def state(segments: Segments) -> tuple[int | None, frozenset[str] | None, frozenset[str] | None] | None:
