@@ -6,7 +6,7 @@ import mimetypes
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mailmove.mail.message import Message
+from mailmove.mail.message import MESSAGES, Message
 from mailmove.mail.structure import Part
 from mailmove.mail.text import is_text
 
@@ -26,15 +26,20 @@ def attachments(message: Message) -> list[Attachment]:
     return [Attachment(name, part.content) for name, part in named_leaves(message)]
 
 
-def named_leaves(message: Message) -> Iterator[tuple[str, Part]]:
-    """Every part that is an attachment, by its name."""
-    for number, part in enumerate(message.root.leaves(), 1):
-        if not is_text(part):
-            yield _name(part, number), part
+def named_leaves(message: Message, *, within: bool = False) -> Iterator[tuple[str, Part]]:
+    """Every part that is an attachment, by its name; those of messages within this one too, if wanted."""
+    waiting = [message.root]
+    while waiting:
+        for number, part in enumerate(waiting.pop().leaves(), 1):
+            if not is_text(part):
+                yield name_of(part, number), part
+            if within and part.message:
+                waiting.append(part.message)
 
 
-def _name(part: Part, number: int) -> str:
+def name_of(part: Part, number: int) -> str:
+    """What a part is called, or the part of this number is to be called."""
     if part.file_name:
         return part.file_name
-    extension = ".eml" if part.kind in ("message/rfc822", "message/global") else mimetypes.guess_extension(part.kind)
+    extension = ".eml" if part.kind in MESSAGES else mimetypes.guess_extension(part.kind)
     return f"part-{number}{extension or ''}"

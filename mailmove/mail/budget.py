@@ -9,6 +9,7 @@ from __future__ import annotations
 STEPS = 2_000_000
 PARTS = 10_000
 DEPTH = 50  # of multiparts and messages within each other
+OCTETS = 64 << 20  # of all that is opened within a message
 OCTETS_A_STEP = 256
 
 
@@ -19,10 +20,11 @@ class Spent(Exception):
 class Budget:
     """What is left for one message, and what was left out of it, in words for a person, none of them a stranger's."""
 
-    def __init__(self, steps: int = STEPS, parts: int = PARTS, depth: int = DEPTH) -> None:
+    def __init__(self, steps: int = STEPS, parts: int = PARTS, depth: int = DEPTH, octets: int = OCTETS) -> None:
         self.steps = steps
         self.parts = parts
         self.depth = depth
+        self.octets = octets
         self.used = 0
         self.skipped: list[str] = []
 
@@ -52,6 +54,17 @@ class Budget:
             raise Spent
         self.parts -= 1
         self.spend(20)
+
+    def may_open(self, octets: int, depth: int) -> bool:
+        """Whether what lies so deep within the message is still opened; if not, that is noted."""
+        if depth >= self.depth:
+            self.skip_depth()
+        elif octets > self.octets:
+            self.skip("what is in attached messages: it is too large")
+        else:
+            self.octets -= octets
+            return True
+        return False
 
     def skip(self, what: str) -> None:
         """Note what is left out, once."""

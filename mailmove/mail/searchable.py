@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mailmove.mail import calendar, charsets, html
+from mailmove.mail import charsets
 from mailmove.mail.attachments import named_leaves
 from mailmove.mail.budget import Budget, Spent
+from mailmove.mail.calendar.shown import card, invitation
 from mailmove.mail.documents.extractor import Extracted, Extractor
+from mailmove.mail.html.text import readable
 from mailmove.mail.message import Message, parse
 from mailmove.mail.structure import Part
 from mailmove.mail.text import text
@@ -52,10 +54,10 @@ def searchable(octets: bytes, extractor: Extractor | None = None, budget: Budget
     """
     message = parse(octets, budget)
     headers = {name: "\n".join(found) for name in HEADERS if (found := message.header(name))}
-    words = text(message)
+    words = text(message, links=False)
     attachments = tuple(
         Attached(name, part.kind, len(part.content), *_read(part, name, message, extractor))
-        for name, part in named_leaves(message)
+        for name, part in named_leaves(message, within=True)
     )
     documents = (f"{each.name}: {each.note}" for each in attachments if each.note)
     return Searchable(headers, words, attachments, (*message.notes, *message.skipped, *documents))
@@ -86,10 +88,10 @@ def _text_kind(part: Part, name: str) -> str:
 
 def _as_text(part: Part, kind: str, budget: Budget) -> str:
     if kind in ("text/html", "text/xml"):
-        return html.readable(charsets.decode(part.content, charsets.in_html(part.content, part.label)), budget)
+        return readable(charsets.decode(part.content, charsets.in_html(part.content, part.label)), budget, links=False)
     source = charsets.decode(part.content, part.label)
     if kind == "text/calendar":
-        return calendar.invitation(source)
+        return invitation(source)
     if kind in ("text/vcard", "text/x-vcard", "text/directory"):
-        return calendar.card(source)
+        return card(source)
     return source

@@ -55,6 +55,8 @@ class Part:
     raw: bytes = b""
     parts: list[Part] = field(default_factory=list)
     default: str = "text/plain"
+    message: Part | None = None
+    """The message that is attached as this part."""
     charset: str | None = None
     """Of the whole message: what octets beyond ASCII in fields are read in."""
 
@@ -114,6 +116,11 @@ class Part:
         return fields.text(named.encode("utf-8", "replace"))
 
     @property
+    def content_id(self) -> str:
+        """What HTML calls it (RFC 2392); empty where it has no such name."""
+        return self.header.first("content-id").decode("ascii", "replace").strip().strip("<>")
+
+    @property
     def is_attachment(self) -> bool:
         """Whether its sender wants it apart from the text."""
         return self.disposition.value == "attachment"
@@ -127,6 +134,17 @@ class Part:
                 waiting += reversed(part.parts)
             else:
                 yield part
+
+
+def made(kind: str, content: bytes, name: str = "", content_id: str = "") -> Part:
+    """A part for what was not sent as one."""
+    part = Part(Header(), content)
+    part.header.add(b"content-type", [kind.encode("ascii", "replace").translate(None, b"\r\n")])
+    if content_id:
+        part.header.add(b"content-id", [content_id.encode("ascii", "replace").translate(None, b"\r\n")])
+    if name:
+        part.disposition = parameters.Structured("attachment", {"filename": name})
+    return part
 
 
 class _Open(NamedTuple):

@@ -228,7 +228,7 @@ def test_show_reads_headers_that_no_rfc_allows(mailbox: Mailbox, mailmove: Progr
 def test_show_makes_html_readable(home: Path, mailmove: Program) -> None:
     done = mailmove("show", id_of(mailmove, home, "offer"), "--archive", home)
     body = done.out.partition("\n\n")[2]
-    assert body == "Dear customer,\n\n- one\n- two\nclick <http://192.0.2.1/track>[logo]\n"
+    assert body == "Dear customer,\n\n- one\n- two\nclick [1][logo]\n\nLinks:\n  [1] http://192.0.2.1/track\n"
 
 
 def test_what_senders_name_wrongly_or_not_at_all_is_read(mailbox: Mailbox, mailmove: Program, tmp_path: Path) -> None:

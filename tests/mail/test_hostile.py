@@ -15,11 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailmove.mail import charsets, fields, html, parameters, smime
+from mailmove.mail import charsets, fields, parameters
 from mailmove.mail.attachments import attachments
 from mailmove.mail.budget import PARTS, Budget
+from mailmove.mail.containers import smime
+from mailmove.mail.html.text import readable
 from mailmove.mail.message import parse
 from mailmove.mail.text import text
+from tests.mail import winmail
 
 pytestmark = pytest.mark.fault(57)
 
@@ -80,11 +83,25 @@ def nested(token: str, size: int) -> bytes:
     return b"".join(one % (token.encode(), at, at) for at in range(size // 50))
 
 
+def within(token: str, size: int) -> bytes:
+    return (b"Content-Type: %b\n\n" % token.encode()) * (size // 30)
+
+
+def in_calendar(token: str, size: int) -> bytes:
+    return b"Content-Type: text/calendar\n\nBEGIN:VEVENT\n" + repeated(token, size) + b"\nEND:VEVENT"
+
+
+def in_winmail(token: str, size: int) -> bytes:
+    octets = winmail.tnef(winmail.attribute(0x9003, repeated(bytes.fromhex(token), size)), repeated(token, size))
+    return b"Content-Type: application/ms-tnef\n\n" + octets
+
+
 def continued(token: str, size: int) -> bytes:
     return b"Content-Type: text/plain" + b"".join(b"; %b*%d=x" % (token.encode(), at) for at in range(size // 16))
 
 
 HTML_TOKENS = [
+    *("<table><tr><td>", "<tr>", "<td>a", "</table>", "<blockquote>", "<ol><li>", "<pre>\n", "<a href=http:x></a>"),
     *('<a b="', "<a b='", "<!--", "<title>x</head>", "<title>", "<a ", '</a b="', "<![CDATA[", "<?", "<", "&", "<td>"),
     *("&#x99999999999", "&#9", "<script>", "<style></style>", "<template>", "<p>\n", "</p>", "<a href=x>", "<meta "),
     *("<head></title>", "<li><ul>", " ", "\n", "\xa0", "<img alt='", "<textarea></textarea>"),
@@ -108,6 +125,9 @@ TRAPS: list[tuple[Callable[[str, int], bytes], list[str]]] = [
     (in_type, PARAMETER_TOKENS),
     (in_multipart, PART_TOKENS),
     (nested, ["multipart/mixed", "multipart/alternative", "multipart/digest", "multipart/encrypted"]),
+    (within, ["message/rfc822", "message/global"]),
+    (in_calendar, ["a:b\n", "\n ", "BEGIN:VEVENT\n", "END:VEVENT\n", "A;", 'A;B="', "ATTENDEE:x\n", "\\,", ";", '"']),
+    (in_winmail, ["00", "ff", "01000000", "02010910ffffffff", "1e000080", "05f0"]),
     (continued, ["name", "boundary", "charset"]),
 ]
 
@@ -175,6 +195,16 @@ def _signed(content: bytes) -> bytes:
     return of(0x30, data[:-1] + b"\x02" + of(0xA0, of(0x30, b"\x02\x01\x01\x31\x00" + inner)))
 
 
+def test_a_thousand_messages_within_each_other_are_read_to_a_depth_that_is_named() -> None:
+    message = parse(b"Subject: x\nContent-Type: message/rfc822\n\n" * 1000 + b"\nthe end")
+    assert text(message).count("Subject: x") == 50
+    assert message.skipped == ["what is nested deeper than 50 levels"]
+    assert [each.name for each in attachments(message)] == ["part-1.eml"]
+    large = parse(b"Content-Type: message/rfc822\n\n" * 10 + b"\n" + b"x" * 1000, Budget(octets=5000))
+    text(large)
+    assert large.skipped == ["what is in attached messages: it is too large"]
+
+
 def test_what_is_left_out_of_a_text_is_named_and_always_the_same() -> None:
     octets = b"Content-Type: text/html\n\n" + b"<i>a</i>" * 1000
     [first, second] = [(parse(octets, Budget(steps=300))) for _ in range(2)]
@@ -208,5 +238,5 @@ def test_any_repetition_is_read_in_linear_work(before: str, token: str, times: i
         budget = Budget(steps=10**7)
         read(octets, budget)
         used.append(budget.used)
-        html.readable(octets.decode(), budget)
+        readable(octets.decode(), budget)
     assert used[1] <= 2 * used[0] + 100

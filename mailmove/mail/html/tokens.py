@@ -1,4 +1,4 @@
-"""HTML as text. It is read as the WHATWG HTML Standard (13.2.5) reads it, in one pass, whatever it is.
+"""HTML taken apart into text and tags, in one pass, as the WHATWG HTML Standard (13.2.5) reads it, whatever it is.
 
 Python's html.parser looks again from the beginning at what does not end (``<a b="``, ``<!--``); here what does not end
 goes to the end of the text, as in a browser, and is not looked at twice.
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mailmove.mail.budget import Budget, Spent
+from mailmove.mail.budget import Budget
 
 _NAME = re.compile(r"[a-zA-Z][^\s/>]*+")
 _ATTRIBUTE = re.compile(
@@ -20,8 +20,6 @@ _ATTRIBUTE = re.compile(
 _RAW = frozenset(("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"))
 """Elements in which nothing is a tag but their own end."""
 _LONG_NUMBER = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
-_BLANK = re.compile(r"[ \t\r\n\f\xa0]+")
-_MANY_LINES = re.compile(r"\n{3,}")
 
 
 class Token(NamedTuple):
@@ -105,72 +103,3 @@ def _attributes(source: str, at: int, budget: Budget) -> tuple[int, dict[str, st
             break
         found.setdefault(name.lower(), unescaped(double or single or bare or ""))
     return len(source), found
-
-
-def readable(source: str, budget: Budget) -> str:
-    """HTML as text: paragraphs, list items, where links lead; no scripts, no styles.
-
-    What the budget does not reach is noted there.
-    """
-    writer = _Writer()
-    try:
-        for token in tokens(source, budget):
-            writer.take(token)
-    except Spent:
-        budget.skip("the rest of its HTML text: it is too long or too intricate")
-    lines = (_BLANK.sub(" ", line).strip() for line in "".join(writer.out).split("\n"))
-    return _MANY_LINES.sub("\n\n", "\n".join(lines)).strip()
-
-
-class _Writer:
-    _BLOCKS = frozenset(
-        ("p", "div", "br", "tr", "table", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr")
-    )
-
-    def __init__(self) -> None:
-        self.out: list[str] = []
-        self._head = False
-        self._title = False
-        self._templates = 0
-        self._link: tuple[str, int] | None = None
-
-    def take(self, token: Token) -> None:
-        """Write what one token says."""
-        tag = token.tag
-        if not tag:
-            if not (self._head or self._title or self._templates):
-                self.out.append(_BLANK.sub(" ", token.text))
-        elif tag.startswith("/"):
-            self._end(tag[1:])
-        else:
-            self._start(tag, token.attributes)
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._title = tag == "title"
-        if tag in ("head", "body"):
-            self._head = tag == "head"
-        elif tag == "template":
-            self._templates += 1
-        elif tag == "li":
-            self.out.append("\n- ")
-        elif tag in self._BLOCKS:
-            self.out.append("\n")
-        elif tag in ("td", "th"):
-            self.out.append(" ")
-        elif tag == "a":
-            self._link = (attributes.get("href", ""), len(self.out))
-        elif tag == "img" and (alternative := attributes.get("alt")):
-            self.out.append(f"[{alternative}]")
-
-    def _end(self, tag: str) -> None:
-        if tag == "head":
-            self._head = False
-        elif tag == "template":
-            self._templates = max(0, self._templates - 1)
-        elif tag in self._BLOCKS:
-            self.out.append("\n")
-        elif tag == "a" and self._link:
-            (link, start), self._link = self._link, None
-            if link.startswith(("http:", "https:")) and link not in "".join(self.out[start : start + 100]):
-                self.out.append(f" <{link}>")
-        self._title = False

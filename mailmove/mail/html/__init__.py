@@ -1,0 +1,1 @@
+"""HTML of mail: as text, and as a page that fetches nothing."""
