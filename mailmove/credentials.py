@@ -6,7 +6,6 @@ a prompt at a terminal; the first that answers.
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from mailmove import vault
+from mailmove import streams, vault
 from mailmove.cancel import Cancel
 from mailmove.config import Account
 from mailmove.errors import LoginError
@@ -97,8 +96,12 @@ def ask(account: Account) -> Password:
     """Ask at the terminal, without echo.
 
     :raises LoginError: when what is typed cannot be a password.
+    :raises EOFError: at the end of input.
     """
-    return _checked(getpass.getpass(f"Password for {visible(account.endpoint.login)}: "), "the prompt")
+    typed = streams.ask(f"Password for {visible(account.endpoint.login)}: ", echo=False)
+    if typed is None:
+        raise EOFError
+    return _checked(typed, "the prompt")
 
 
 def _output(argv: Sequence[str], what: str, cancel: Cancel) -> str:

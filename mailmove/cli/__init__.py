@@ -31,6 +31,17 @@ COMMANDS = (
     "demo",
 )
 
+_DEEDS = {
+    "export",
+    "prune",
+    "reindex",
+    "restore",
+    "account add",
+    "account password",
+    "account rebind",
+    "account remove",
+}
+
 
 class _InOrder(TyperGroup):
     """Lists commands in the order of a day's work; typer puts groups last."""
@@ -94,8 +105,13 @@ def _next_step() -> int:
 
 def run() -> None:
     """Run the command line and exit the process."""
+    from mailmove.streams import Streams, settle
+
+    settle()
     os.umask(0o077)
-    sys.exit(_run(sys.argv[1:]))
+    streams, arguments = Streams(), sys.argv[1:]
+    deed = not _DEEDS.isdisjoint((*arguments[:1], " ".join(arguments[:2])))
+    sys.exit(streams.finish(_run(arguments), deed=deed, json="--json" in arguments))
 
 
 def _run(arguments: list[str]) -> int:
@@ -105,22 +121,17 @@ def _run(arguments: list[str]) -> int:
             command = typer.main.get_command(app(named or COMMANDS))
             with command.make_context("mailmove", arguments) as context:
                 command.invoke(context)
-            code = int(Exit.DONE)
+            return int(Exit.DONE)
         except typer.Exit as done:
-            code = done.exit_code
-        sys.stdout.flush()
+            return done.exit_code
     except MailmoveError as error:
         print(f"mailmove: {error}", file=sys.stderr)
         return int(error.exit)
     except (KeyboardInterrupt, EOFError, typer.Abort):
         print("mailmove: interrupted", file=sys.stderr)
         return int(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has seen enough
-        return int(Exit.DONE)
     except Exception as error:  # noqa: BLE001 - the last resort of the program
         return _unexpected(error, arguments)
-    return code
 
 
 def _unexpected(error: Exception, arguments: list[str]) -> int:

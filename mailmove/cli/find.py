@@ -53,10 +53,11 @@ def find(
     from mailmove.jobs.find import find as job
     from mailmove.jobs.progress import Progress
     from mailmove.report import find as report
+    from mailmove.streams import typed
     from mailmove.units import parse_age, parse_size
 
     def words(given: list[str] | None) -> tuple[str, ...]:
-        return tuple(folded(word) for each in given or () for word in each.split())
+        return tuple(folded(word) for each in given or () for word in typed(each).split())
 
     def moment(given: str | None) -> int | None:
         return int(parse_age(given).cutoff(datetime.now(UTC)).timestamp()) if given else None

@@ -36,6 +36,7 @@ def get(
     from mailmove.errors import UsageError
     from mailmove.jobs.get import octets, save, save_attachments
     from mailmove.report import words
+    from mailmove.streams import deliver
 
     setup = options.setup(config, quiet=quiet, verbose=verbose, archive=archive)
     if output == "-" and (len(ids) != 1 or attachments):
@@ -45,8 +46,7 @@ def get(
         for sha256, hits in found.items():
             source = hits[0].archive
             if output == "-":
-                for piece in octets(source, sha256):
-                    sys.stdout.buffer.write(piece)
+                deliver(octets(source, sha256))
                 continue
             paths = save_attachments(source, sha256, directory) if attachments else [save(source, sha256, directory)]
             if not quiet:

@@ -18,6 +18,7 @@ from mailmove.config import Account, Config
 from mailmove.errors import UsageError
 from mailmove.report.again import Again
 from mailmove.safe import visible
+from mailmove.streams import typed
 
 Accounts = Annotated[
     list[str] | None,
@@ -56,9 +57,13 @@ InAccounts = Annotated[
     ),
 ]
 Include = Annotated[
-    list[str] | None, typer.Option("--folder", metavar="PATTERN", help=r"Only these folders: a name, *, ?, or \Sent.")
+    list[str] | None,
+    typer.Option("--folder", metavar="PATTERN", parser=typed, help=r"Only these folders: a name, *, ?, or \Sent."),
 ]
-Exclude = Annotated[list[str] | None, typer.Option("--exclude", metavar="PATTERN", help="Leave these folders out.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="PATTERN", parser=typed, help="Leave these folders out."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ class Setup:
 
     def _named(self, name: str) -> Place:
         """The account of this name or URL."""
-        account = self.config.find(name)
+        account = self.config.find(typed(name))
         known = any(account.endpoint.login == one.endpoint.login for one in self.config.accounts)
         return replace(self._place(account), url="" if known else name)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
-from mailmove import credentials
+from mailmove import credentials, streams
 from mailmove.archive import newer, salvage
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive, exists
@@ -44,6 +44,8 @@ from mailmove.server.slots import Slots
 log = logging.getLogger(__name__)
 
 _TELL_EVERY = 0.1  # seconds; each time wakes the main thread, which costs more than most messages do
+
+_LOOK_UP_EVERY = 1.0  # seconds; a wait that is just beginning when a signal arrives is not interrupted by it
 
 
 class Result(Protocol):
@@ -109,10 +111,9 @@ class Question:
         """
         answer: str | RefusedError | None = None
         try:
-            print("\n".join(self.text), flush=True)
-            print(self.prompt, end="", file=sys.stderr, flush=True)
-            answer = sys.stdin.readline() or None
-        except (OSError, ValueError) as error:
+            streams.show("\n".join(self.text) + "\n", sys.stdout)
+            answer = streams.ask(self.prompt)
+        except OSError as error:
             answer = RefusedError(f"the question could not be shown whole: {error}", "Nothing was done. Run it again.")
         finally:
             self.answer.put(answer)
@@ -288,7 +289,10 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             shares.put(None)
             threading.Thread(target=work, daemon=True).start()
         while waiting:
-            place, news = told.get()
+            try:
+                place, news = told.get(timeout=_LOOK_UP_EVERY)
+            except queue.Empty:
+                continue
             if isinstance(news, Outcome):
                 outcomes[place] = news
                 waiting -= 1
@@ -299,6 +303,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                         news.put()
                 except KeyboardInterrupt:
                     cancel.set()
+                    news.answer.put(None)  # where it came between the answer and handing it over
             else:
                 for progress in news:
                     meter.show(visible(place.name), progress)

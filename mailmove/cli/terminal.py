@@ -6,6 +6,8 @@ import shutil
 import sys
 import textwrap
 
+from mailmove import streams
+
 
 def attended() -> bool:
     """Whether somebody can answer."""
@@ -19,12 +21,23 @@ def say(text: str) -> None:
 
 
 def ask(question: str, default: str = "") -> str:
-    """Ask for a line."""
-    print(f"{question} [{default}]: " if default else f"{question}: ", end="", file=sys.stderr, flush=True)
-    return input().strip() or default
+    """Ask for a line.
+
+    :raises EOFError: at the end of input.
+    """
+    return _answer(f"{question} [{default}]: " if default else f"{question}: ").strip() or default
 
 
 def confirm(question: str) -> bool:
-    """Ask for a yes; everything else is a no."""
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return input().strip().lower() in {"y", "yes"}
+    """Ask for a yes; everything else is a no.
+
+    :raises EOFError: at the end of input.
+    """
+    return _answer(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+
+
+def _answer(prompt: str) -> str:
+    answer = streams.ask(prompt)
+    if answer is None:
+        raise EOFError
+    return answer

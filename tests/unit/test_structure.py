@@ -38,7 +38,8 @@ MAY_IMPORT = {
     "configedit": GROUND | {"config"},
     "vault": GROUND | {"config"},
     "oauth": GROUND | {"config", "vault"},
-    "credentials": GROUND | {"config", "vault", "oauth", "cancel"},
+    "streams": {"errors"},  # where text leaves the program and answers come in
+    "credentials": GROUND | {"config", "vault", "oauth", "cancel", "streams"},
     "discovery": GROUND,
     # the way through
     "jobs": GROUND | {"plan", "server", "archive", "cancel", "mail"},
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND
     | {"jobs", "report", "config", "configedit", "credentials", "vault", "oauth", "discovery", "cancel", "demo"}
+    | {"streams"}
     | {"server", "archive", "plan"},  # opens session and archive for a job, and reads ages and sizes into a policy
     "__main__": {"cli"},
     "__init__": set[str](),
