@@ -86,7 +86,7 @@ def _as_told(kinds: Sequence[str], opened: Sequence[int]) -> None:
         if kind == "closed":
             os.close(fd)
     sys.stdin, sys.stdout, sys.stderr = (
-        None if kind == "closed" else stream  # type: ignore[assignment]
+        None if kind == "closed" else stream
         for kind, stream in zip(kinds, (sys.stdin, sys.stdout, sys.stderr), strict=True)
     )
 
