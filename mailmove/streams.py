@@ -133,12 +133,15 @@ def deliver(pieces: Iterable[bytes]) -> None:
 
 
 def ask(prompt: str, *, echo: bool = True) -> str | None:
-    """Ask for a line on standard error; None at the end of input. Without ``echo`` nobody sees what is typed.
+    """Ask for a line on standard error. Without ``echo`` nobody sees what is typed.
 
-    :raises OSError: when the question, or anything said there before, could not be shown.
+    None at the end of input, or where the question cannot be shown.
     """
     with nullcontext() if echo else _unseen():
-        show(prompt, sys.stderr)
+        try:
+            show(prompt, sys.stderr)
+        except OSError:
+            return None
         return line()
 
 

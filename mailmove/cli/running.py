@@ -112,8 +112,9 @@ class Question:
         answer: str | RefusedError | None = None
         try:
             streams.show("\n".join(self.text) + "\n", sys.stdout)
-            answer = streams.ask(self.prompt)
-        except OSError as error:
+            streams.show(self.prompt, sys.stderr)
+            answer = streams.line()
+        except (OSError, ValueError) as error:
             answer = RefusedError(f"the question could not be shown whole: {error}", "Nothing was done. Run it again.")
         finally:
             self.answer.put(answer)
