@@ -164,4 +164,7 @@ def test_nobody_can_be_told(usual: list[Said], play: Play) -> None:
 
 @pytest.mark.fault(69)
 def test_standard_input_that_is_closed(usual: list[Said], play: Play) -> None:
-    assert play(stdin="closed") == usual
+    said = play(stdin="closed")
+    assert codes(said) == codes(usual)
+    for before, now in zip(usual, said, strict=True):
+        assert told(before.out, now.out) and told(before.err, now.err)
