@@ -25,7 +25,7 @@ from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible
 
-SCHEMA = 8
+SCHEMA = 9
 _MAX_CACHE_KB = 4096
 _CHECKPOINT = 8000  # pages of write-ahead log; hashes scatter, and later writes to a page replace earlier ones
 
@@ -53,6 +53,9 @@ CREATE TABLE restoring (
 CREATE TABLE restored (
     login TEXT, folder BLOB, uidvalidity INTEGER, uid INTEGER, at TEXT NOT NULL,
     source_folder BLOB NOT NULL, source_uidvalidity INTEGER NOT NULL, source_uid INTEGER NOT NULL, sha256 TEXT NOT NULL,
+    PRIMARY KEY (login, folder, uidvalidity, uid)) WITHOUT ROWID;
+CREATE TABLE altered (
+    login TEXT, folder BLOB, uidvalidity INTEGER, uid INTEGER, what TEXT NOT NULL,
     PRIMARY KEY (login, folder, uidvalidity, uid)) WITHOUT ROWID;
 CREATE INDEX restored_source ON restored (source_folder, source_uidvalidity, source_uid);
 CREATE TABLE run (
@@ -400,6 +403,14 @@ class Index:
         ).fetchone()
         return records.Restoring(wire, row[0], row[1], row[2], login) if row else None
 
+    def altered(self, wire: bytes, uidvalidity: int, login: str | None = None) -> dict[int, str]:
+        """What the server changed of messages that a restore put there, in words, by UID."""
+        rows = self._db.execute(
+            "SELECT uid, what FROM altered WHERE folder = ? AND uidvalidity = ? AND login = ?",
+            (wire, uidvalidity, login or ""),
+        )
+        return dict(rows.fetchall())
+
     def restored(self, wire: bytes, uidvalidity: int, login: str | None = None) -> dict[int, records.Restored]:
         """Messages on the server that a restore put there, by UID: each one's age counts from ``at``."""
         rows = self._db.execute(
@@ -573,6 +584,9 @@ class Index:
         elif isinstance(line, records.Restored):
             row = (line.login or "", line.folder, line.uidvalidity, line.uid, line.at, *line.source, line.sha256)
             execute("INSERT OR REPLACE INTO restored VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        elif isinstance(line, records.Altered):
+            change = (line.login or "", line.folder, line.uidvalidity, line.uid, line.what)
+            execute("INSERT OR REPLACE INTO altered VALUES (?, ?, ?, ?, ?)", change)
         elif isinstance(line, records.PruneBegun):
             folder = self._folder(line.folder, line.uidvalidity)
             execute(

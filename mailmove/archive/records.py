@@ -141,6 +141,22 @@ class Restored(NamedTuple):
     login: str | None = None
 
 
+class Altered(NamedTuple):
+    """The restored message ``uid`` of a folder on the server is not what was sent: the server changed it.
+
+    ``sha256`` is of what is there, in hexadecimal digits, ``what`` is different in words. ``login`` names the account
+    where it is not the archive's own.
+    """
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    at: str
+    sha256: str
+    what: str
+    login: str | None = None
+
+
 class PruneBegun(NamedTuple):
     r"""A run is about to delete messages of a folder on the server: durable before the first STORE.
 
@@ -256,6 +272,7 @@ Record = (
     | Taken
     | Restoring
     | Restored
+    | Altered
     | PruneBegun
     | PruneDone
     | Remembered
@@ -284,6 +301,7 @@ KINDS = {
     "taken": Kind(Taken),
     "restoring": Kind(Restoring),
     "restored": Kind(Restored),
+    "altered": Kind(Altered),
     "prune": Kind(PruneBegun),
     "pruned": Kind(PruneDone),
     "remembered": Kind(Remembered),

@@ -19,6 +19,7 @@ from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.results import PutBack
 from mailmove.model import Folder, Listed, MessageId, Selected
 from mailmove.plan import restore as planning
+from mailmove.plan.altered import Watch, difference, fragile
 from mailmove.plan.mapping import Target
 from mailmove.plan.sync import same_message
 from mailmove.server import folders, internaldate, scan
@@ -29,6 +30,8 @@ from mailmove.units import format_size, timestamp
 
 BATCH_MESSAGES = 100
 BATCH_OCTETS = 8 << 20
+SAMPLE = 20
+"""So many of the messages that no server has a reason to alter are read back all the same."""
 _SMALL = 1 << 20  # octets of a message that is read and proven before it is sent; a larger one is proven on its way
 
 Work = Generator[Progress, None, None]
@@ -43,6 +46,8 @@ class _Look:
     put: list[Entry] = field(default_factory=list)
     there: int = 0
     late: list[Restored] = field(default_factory=list)
+    restored: dict[int, Restored] = field(default_factory=dict)
+    window: records.Restoring | None = None
     listing: dict[int, Listed] = field(default_factory=dict)
 
 
@@ -76,7 +81,11 @@ class FolderRestore:
         self._sent: set[Key] = set()
         self._failed: set[Key] = set()
         self._all_flags = True  # PERMANENTFLAGS tells what a client may STORE; nearly every server takes more in APPEND
-        self._fresh: dict[int, Entry] = {}
+        self._plain: set[Key] = set()  # messages that go, or went, with those flags only
+        self._fresh: dict[int, Entry] = {}  # on the server by now, and to be compared with what was sent
+        self._fragile: set[Key] = set()
+        self._watches: dict[Key, Watch] = {}
+        self._told: set[int] = set()  # UIDs that are known to be not what was sent
         self._limit: int | None = None
 
     def plan(self) -> None:
@@ -91,6 +100,7 @@ class FolderRestore:
             self._closed = True
             return
         self.outcome.there = look.there
+        self._tell(look)
         put = [entry for entry in look.put if self._fits(entry)]
         self.outcome.planned = len(put)
         self.outcome.planned_octets = sum(entry.stored.base.octets for entry in put)
@@ -123,6 +133,7 @@ class FolderRestore:
                 look = self._look(writable=True)
                 self._archive.record(look.late)
                 self._count_late(look.late)
+                self._unverified(look)
                 settled = self._sent | self._failed
                 todo = [entry for entry in look.put if _key(entry) not in settled]
                 if todo:
@@ -142,6 +153,28 @@ class FolderRestore:
             entry = wanted.get((each.source, bytes.fromhex(each.sha256)))
             if entry is not None:
                 self._count(entry, each.uid)
+
+    def _tell(self, look: _Look) -> None:
+        """What the server changed of messages that an earlier run has put there."""
+        wanted = {entry.stored.id for entry in self._wanted}
+        altered = self._archive.index.altered(self._folder.wire, look.selected.uidvalidity, self._login)
+        for uid, what in altered.items():
+            put = look.restored.get(uid)
+            if put is not None and uid in look.listing and put.source in wanted:
+                self._told.add(uid)
+                self.outcome.changed(bytes.fromhex(put.sha256), what)
+
+    def _unverified(self, look: _Look) -> None:
+        """Messages that a run has put there which ended before it had compared them."""
+        if look.window is None or look.window.uidvalidity != look.selected.uidvalidity:
+            return
+        wanted = {_key(entry): entry for entry in self._wanted}
+        for uid, put in look.restored.items():
+            entry = wanted.get((put.source, bytes.fromhex(put.sha256)))
+            if entry is None or uid in self._fresh or uid not in look.listing or uid < (look.window.uidnext or 0):
+                continue
+            self._fresh[uid] = entry
+            self._fragile.add(_key(entry))
 
     def _count(self, entry: Entry, uid: int) -> None:
         """A message is on the server, under this UID where that is known."""
@@ -198,7 +231,9 @@ class FolderRestore:
         if decision.put and unknown:
             there |= self._compare([rows[key] for key in decision.put], unknown)
             decision = planning.decide(questions, Counter(there.values()))
-        return _Look(selected, [rows[key] for key in decision.put], decision.there, late, listing)
+        put = [rows[key] for key in decision.put]
+        window = self._archive.index.restoring(name, self._login)
+        return _Look(selected, put, decision.there, late, restored, window, listing)
 
     def _known(self, selected: Selected) -> tuple[dict[int, Entry], dict[int, Restored]]:
         """What the archive knows of the folder's UIDs: archived from there, and put there by a restore."""
@@ -228,6 +263,7 @@ class FolderRestore:
         there.update(self._hashes([uid for uid in new if uid not in there]))
         taken = {each.source for uid, each in restored.items() if uid in there}
         late = []
+        there.update(self._alike(listing, [uid for uid in new if not index.with_body(there.get(uid, b""))], taken))
         for uid in sorted(set(new) & there.keys()):
             here = MessageId(name, selected.uidvalidity, uid)
             for entry in sorted(index.entries_with(there[uid]), key=self._likelihood):
@@ -238,6 +274,27 @@ class FolderRestore:
                     late.append(Restored(*here, window.at, source, there[uid].hex(), self._login))
                     break
         return late
+
+    def _alike(
+        self, listing: Mapping[int, Listed], unknown: Sequence[int], taken: Collection[MessageId]
+    ) -> dict[int, bytes]:
+        """What arrived since a restore began, and is one of the messages to be put there but for what the server made
+        of its octets: by Message-ID, and size or arrival; by both where it has none.
+        """
+        waiting = [entry for entry in self._wanted if entry.stored.id not in taken] if unknown else []
+        names = {uid: headers.scan(block).message_id for uid, block in self._message_ids(unknown)} if waiting else {}
+        found: dict[int, bytes] = {}
+        for uid in sorted(names):
+            for entry in waiting:
+                same = (listing[uid].size == entry.stored.base.octets, (listing[uid].arrival or 0) == entry.arrival)
+                if names[uid] == entry.message_id and (any(same) if entry.message_id else all(same)):
+                    found[uid] = entry.stored.sha256
+                    waiting.remove(entry)
+                    break
+        return found
+
+    def _message_ids(self, uids: Collection[int]) -> Iterator[tuple[int, bytes]]:
+        return scan.fields(self._session.wire, uids, b"MESSAGE-ID")
 
     def _likelihood(self, entry: Entry) -> int:
         """What a message in this folder was restored from: this run's own, from a folder of this name, or any other."""
@@ -252,7 +309,7 @@ class FolderRestore:
         sizes = {size for entry in lacking for size in (entry.stored.base.octets, entry.size)}
         names = {entry.message_id for entry in lacking}
         alike = [listed.uid for listed in unknown if listed.size in sizes or listed.size is None]
-        blocks = scan.fields(self._session.wire, alike, b"MESSAGE-ID")
+        blocks = self._message_ids(alike)
         return self._hashes([uid for uid, block in blocks if headers.scan(block).message_id in names])
 
     def _hashes(self, uids: Collection[int]) -> dict[int, bytes]:
@@ -314,13 +371,14 @@ class FolderRestore:
         full: CommandRefused | None = None
         for entry, answer in zip(sent, answers, strict=True):
             if not isinstance(answer, CommandRefused):
+                self._all_flags &= _key(entry) not in self._plain  # it went only without: so will those to come
                 self._count(entry, answer)
                 if answer:
                     lines.append(self._restored(selected, answer, entry))
             elif answer.code == "OVERQUOTA":
                 full = answer
-            elif self._all_flags and _flags(entry, None) != _flags(entry, selected.permanent_flags):
-                self._all_flags = False
+            elif _key(entry) not in self._plain and _all_flags(entry) != _kept(entry, selected):
+                self._plain.add(_key(entry))
                 again.append(entry)
             else:
                 self._fail(entry, f"the server refuses it: {answer.text}")
@@ -337,13 +395,19 @@ class FolderRestore:
     def _outgoing(self, entry: Entry, selected: Selected) -> Outgoing | None:
         """A message ready to be sent, or None when the archive cannot give it."""
         stored = entry.stored
-        flags = _flags(entry, None if self._all_flags else selected.permanent_flags)
+        if not self._all_flags:
+            self._plain.add(_key(entry))
+        flags = _kept(entry, selected) if _key(entry) in self._plain else _all_flags(entry)
         try:
             proven = reading.open_copy(self._archive, [stored, *self._archive.index.with_body(stored.sha256)])
             if stored.base.octets > _SMALL:
-                return Outgoing(stored.base.octets, flags, _internaldate(entry), _streamed(proven, stored.sha256))
+                watch = self._watches[_key(entry)] = Watch()
+                pieces = _streamed(proven, stored.sha256, watch)
+                return Outgoing(stored.base.octets, flags, _internaldate(entry), pieces)
             with proven:
                 content = b"".join(reading.pieces(proven, stored.sha256))
+            if fragile(content):
+                self._fragile.add(_key(entry))
         except ArchiveError as error:
             self._fail(entry, error.what)
             return None
@@ -352,19 +416,65 @@ class FolderRestore:
     def _verdict(self, look: _Look) -> None:
         """What the second look says of what this run has put there."""
         lost = Counter(entry.stored.sha256 for entry in look.put if _key(entry) in self._sent)
+        changed = self._changed(look)
         for uid, entry in self._fresh.items():
             listed = look.listing.get(uid)
             if listed is None:
                 continue
-            sha256, octets = entry.stored.sha256, entry.stored.base.octets
-            if listed.size != octets and self._hashes([uid]).get(uid) != sha256:
-                self.outcome.refuse(sha256, "the server changed it: it is there, and not what was sent")
-                lost[sha256] -= 1
+            if uid in changed:
+                lost[entry.stored.sha256] -= 1
             self.outcome.other_date += bool(entry.arrival) and listed.arrival != entry.arrival
-            self.outcome.other_flags += listed.flags != _flags(entry, None)
+            self.outcome.other_flags += listed.flags != _all_flags(entry)
         for sha256, count in lost.items():
             for _ in range(count):
                 self.outcome.refuse(sha256, "the server took it, and does not list it")
+
+    def _changed(self, look: _Look) -> set[int]:
+        """Which of the messages on the server are not what was sent: of those that a server could alter, or whose size
+        is another now, and of a sample of the others.
+        """
+        there = {uid: entry for uid, entry in self._fresh.items() if uid in look.listing and uid not in self._told}
+        doubtful = {uid for uid, entry in there.items() if self._doubtful(entry, look.listing[uid])}
+        others = sorted(there.keys() - doubtful)
+        asked = doubtful | set(others[:: len(others) // SAMPLE + 1])
+        hashes = self._hashes(asked) if asked else {}
+        self.outcome.read_back += len(hashes)
+        changed = {uid for uid, sha256 in hashes.items() if sha256 != there[uid].stored.sha256}
+        lines: list[records.Record] = []
+        for uid in sorted(changed):
+            entry, at = there[uid], (self._folder.wire, look.selected.uidvalidity, uid)
+            what = self._difference(entry, uid)
+            self._told.add(uid)
+            self.outcome.changed(entry.stored.sha256, what)
+            lines.append(records.Altered(*at, _now(), hashes[uid].hex(), what, self._login))
+        if look.selected.uids_sticky:
+            self._archive.record(lines)
+        return changed
+
+    def _doubtful(self, entry: Entry, listed: Listed) -> bool:
+        key = _key(entry)
+        watch = self._watches.get(key)
+        return listed.size != entry.stored.base.octets or key in self._fragile or (watch is not None and watch.fragile)
+
+    def _difference(self, entry: Entry, uid: int) -> str:
+        """What is different of a message on the server, in words."""
+        if entry.stored.base.octets > BATCH_OCTETS:
+            return "it is not what was sent"
+        proven = reading.open_copy(self._archive, [entry.stored, *self._archive.index.with_body(entry.stored.sha256)])
+        with proven:
+            sent = b"".join(reading.pieces(proven, entry.stored.sha256))
+        return difference(sent, self._content(uid))
+
+    def _content(self, uid: int) -> bytes:
+        """A message of the folder; empty when it is gone by now."""
+        content = b""
+        with closing(bodies(self._session.wire, [uid])) as arriving:
+            for body in arriving:
+                pieces = b"".join(map(bytes, body.pieces()))
+                told = body.told()
+                if told is not None and told.listed.uid == uid:
+                    content = pieces
+        return content
 
     def _restored(self, selected: Selected, uid: int, entry: Entry) -> Restored:
         key = (self._folder.wire, selected.uidvalidity, uid)
@@ -400,13 +510,20 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _streamed(proven: Proven, sha256: bytes) -> Iterator[bytes]:
+def _streamed(proven: Proven, sha256: bytes, watch: Watch) -> Iterator[bytes]:
     with proven:
-        yield from reading.pieces(proven, sha256)
+        for piece in reading.pieces(proven, sha256):
+            watch.feed(piece)
+            yield piece
 
 
-def _flags(entry: Entry, permanent: frozenset[str] | None) -> frozenset[str]:
-    return planning.kept_flags(entry.flags, permanent)
+def _all_flags(entry: Entry) -> frozenset[str]:
+    return planning.kept_flags(entry.flags, None)
+
+
+def _kept(entry: Entry, selected: Selected) -> frozenset[str]:
+    """The flags that the server says it keeps."""
+    return planning.kept_flags(entry.flags, selected.permanent_flags)
 
 
 def _internaldate(entry: Entry) -> bytes | None:

@@ -87,13 +87,14 @@ class ExportResult:
 class NotRestored:
     """A message, by its ID, or ``count`` messages of a folder that did not go back, and why.
 
-    ``folder`` is safe for a terminal.
+    ``folder`` is safe for a terminal. ``there``: it did, and is not what was sent.
     """
 
     folder: str
     message: str | None
     count: int
     why: str
+    there: bool = False
 
 
 @dataclass(slots=True)
@@ -101,7 +102,8 @@ class PutBack:
     """What a restore found and did in a folder of the server; ``new``: it is, or was, to be made.
 
     ``there`` were on the server already, ``planned`` were not. Of those ``restored`` are back by now; by another look
-    ``other_date`` and ``other_flags`` among them have not the arrival or the flags that they had.
+    ``other_date`` and ``other_flags`` among them have not the arrival or the flags that they had;
+    ``read_back`` were compared octet for octet.
     """
 
     folder: Folder
@@ -114,6 +116,7 @@ class PutBack:
     octets: int = 0
     other_date: int = 0
     other_flags: int = 0
+    read_back: int = 0
     failures: list[NotRestored] = field(default_factory=list)
 
     def fail(self, why: str, count: int) -> None:
@@ -123,6 +126,11 @@ class PutBack:
     def refuse(self, sha256: bytes, why: str) -> None:
         """A message cannot go there, or is not there as it should be."""
         self.failures.append(NotRestored(self.folder.shown, short_id(sha256), 1, why))
+
+    def changed(self, sha256: bytes, what: str) -> None:
+        """A message is there, and the server changed it."""
+        why = f"it is there, but the server changed it: {what}"
+        self.failures.append(NotRestored(self.folder.shown, short_id(sha256), 1, why, there=True))
 
 
 @dataclass(slots=True)

@@ -34,6 +34,8 @@ def text(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
         yield f"{plural(restored, 'message')} ({octets}) put back into {account}. {words.duration(result.seconds)}."
         yield from _folders(result, "restored")
         yield "A second look at the server finds each of them" + (f", and {there:,} that it had." if there else ".")
+        if back := result.total("read_back"):
+            yield f"{plural(back, 'message')} read back, octet for octet what was sent."
     yield from notes(result)
 
 
@@ -46,10 +48,11 @@ def plan(result: RestoreResult) -> Iterator[str]:
         yield from _folders(result, "planned")
         if there:
             yield f"Already there: {plural(there, 'message')}."
-    elif not result.failures:
+    elif all(failure.there for failure in result.failures):
         yield _nothing(result)
-    for folder, message, count, why in _grouped(result.failures):
+    for folder, message, count, why in _grouped([failure for failure in result.failures if not failure.there]):
         yield f"NOT to be put back: {folder} {message or plural(count, 'message')}: {why}"
+    yield from _changed(result)
     yield from notes(result)
 
 
@@ -67,7 +70,11 @@ def problems(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
     """Everything that is not back as it was, named."""
     account = visible(result.account)
     if not result.carried_out:
-        yield f"{account}: nothing was put back: nobody was asked. With --yes it goes ahead."
+        if result.total("planned"):
+            yield f"{account}: nothing was put back: nobody was asked. With --yes it goes ahead."
+        else:
+            yield _nothing(result)
+        yield from _changed(result)
         return
     if result.stopped:
         what = "interrupted" if result.stopped.exit is Exit.INTERRUPTED else str(result.stopped)
@@ -114,13 +121,22 @@ def as_json(result: RestoreResult) -> dict[str, Any]:
                 "octets": folder.octets,
                 "other_date": folder.other_date,
                 "other_flags": folder.other_flags,
-                "failures": [{"message": f.message, "count": f.count, "why": f.why} for f in folder.failures],
+                "read_back": folder.read_back,
+                "failures": [
+                    {"message": f.message, "count": f.count, "why": f.why, "there": f.there} for f in folder.failures
+                ],
             }
             for folder in result.folders
         ],
         "unread": list(result.unread),
         "notes": result.notes,
     }
+
+
+def _changed(result: RestoreResult) -> Iterator[str]:
+    """What is on the server and not as it was sent."""
+    for folder, message, _, why in _grouped([failure for failure in result.failures if failure.there]):
+        yield f"NOT as it was: {folder} {message}: {why}"
 
 
 def _nothing(result: RestoreResult) -> str:

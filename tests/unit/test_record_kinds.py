@@ -41,6 +41,10 @@ FROZEN = {
         '"login":"me@example.org"',
         "login",
     ),
+    "altered": (
+        '"folder":"INBOX","uidvalidity":7,"uid":9,"at":"2026-11-23T10:02:00Z","sha256":"5f5f","what":"NUL","login":"me@x"',
+        "login",
+    ),
     "prune": (
         '"run":"20261123-100200","at":"2026-11-23T10:02:00Z","folder":"INBOX","uidvalidity":7,"uids":"1:3","marked":"2",'
         '"unarchived":"","proof":"sha256","answer":"yes"',
