@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,28 +23,48 @@ from mailmove.errors import MailmoveError
 from mailmove.jobs.prune_results import PruneResult
 from mailmove.plan.policy import Asked, Keep, Policy
 from mailmove.units import parse_age
-from tests.kit import message
+from tests.kit import hashes, message
 from tests.pruning import Pruner
 from tests.servers.model import Box, Command, Mail
 from tests.servers.scripted import Conversation, Scripted
 
 FOLDERS = ("INBOX", "Work", "Trash")
 UNUSABLE = [b"NIL", b'"01-Jan-1970 00:00:01 +0000"']
+HARMS = ("disk swapped", "files removed", "backup moved in", "backup copied over")
 AGES = (0, 1, 29, 31, 200, 3000)  # days
 
 
 class Cutting(Scripted):
-    """A server that hangs up at a command, before or after it was carried out, as often as told."""
+    """A server that hangs up at a command, before or after it was carried out, as often as told.
+
+    Another program flags a message just before a command is carried out: ``starring`` tells before which of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.cuts: list[tuple[int, bool]] = []
+        self.starring: set[int] = set()
+        self.starred: list[Mail] = []
+        """What was flagged early enough to be seen."""
         self._met = 0
+        self._asked = 0
 
-    def arm(self, cuts: list[tuple[int, bool]]) -> None:
+    def arm(self, cuts: list[tuple[int, bool]], starring: Collection[int] = ()) -> None:
         self.cuts, self._met = list(cuts), 0
+        self.starring, self.starred, self._asked = set(starring), [], 0
+
+    def star(self, command: Command) -> None:
+        """Flag the first message that is not; an EXPUNGE comes after the last look."""
+        self._asked += 1
+        if self._asked in self.starring and command.name != "UID EXPUNGE":
+            mails = (mail for box in self.store.folders.values() for mail in box.mails)
+            mail = next((mail for mail in mails if "\\Flagged" not in mail.flags), None)
+            if mail is not None:
+                mail.flags = mail.flags | {"\\Flagged"}
+                self.starred.append(mail)
 
     def rule(self, command: Command) -> Any:
+        self.star(command)
         self._met += 1
         if self.cuts and self._met == self.cuts[0][0]:
             _, answered = self.cuts.pop(0)
@@ -68,6 +89,7 @@ class Mailbox(RuleBasedStateMachine):
         self.server = Cutting()
         self.home = Path(tempfile.mkdtemp(prefix="mailmove-machine-"))
         self.pruner = Pruner(self.server.port, "user", self.home, waits=(0.0,))
+        self.backup = self.home / "backup"
         self.number = 0
         self.owed: dict[bytes, str] = {}
         """Every message that must be somewhere, and its SHA-256."""
@@ -145,6 +167,21 @@ class Mailbox(RuleBasedStateMachine):
             file.write_bytes({"altered": b"X" + body[1:], "cut": body[:-1], "emptied": b""}[how])
         self._forgive({body})
 
+    @precondition(lambda self: self.pruner.archive.exists())
+    @rule()
+    def keep_a_backup(self) -> None:
+        shutil.rmtree(self.backup, ignore_errors=True)
+        shutil.copytree(self.pruner.archive, self.backup)
+
+    @rule(name=st.sampled_from(FOLDERS[1:]))
+    def rename(self, name: str) -> None:
+        """As another program does; a new folder takes its place."""
+        store = self.server.store
+        box = store.folders.pop(name.encode())
+        box.name = f"{name} {len(store.folders)}".encode()
+        store.folders[box.name] = box
+        store.add(name).uidvalidity = max(one.uidvalidity for one in store.folders.values()) + 1
+
     @rule()
     def lose_the_index(self) -> None:
         shutil.rmtree(self.home / "state" / "index", ignore_errors=True)
@@ -172,7 +209,8 @@ class Mailbox(RuleBasedStateMachine):
         keep=st.frozensets(st.sampled_from(Keep)),
         unattended=st.booleans(),
         data=st.data(),
-        meanwhile=st.sampled_from([None, "flag", "expunge_elsewhere", "renumber", "shift", "deliver"]),
+        meanwhile=st.sampled_from([None, "flag", "expunge_elsewhere", "renumber", "shift", "deliver", *HARMS]),
+        starring=st.sets(st.integers(1, 40), max_size=3),
     )
     def prune(
         self,
@@ -182,9 +220,12 @@ class Mailbox(RuleBasedStateMachine):
         unattended: bool,
         data: st.DataObject,
         meanwhile: str | None,
+        starring: set[int],
     ) -> None:
         def happen(_: object) -> None:
             match meanwhile:
+                case "disk swapped" | "files removed" | "backup moved in" | "backup copied over":
+                    self._harm(meanwhile)
                 case "flag":
                     self.flag(data, "\\Flagged", True)
                     before.update(self._flags())
@@ -199,17 +240,60 @@ class Mailbox(RuleBasedStateMachine):
 
         before = self._flags()
         asked = Asked(age=parse_age(age))
-        self.server.arm(cuts)
+        self.server.arm(cuts, starring)
         try:
             result = self.pruner(asked, Policy(keep=keep), now=self.now, unattended=unattended, between=happen)
         except MailmoveError:
             result = None
+        starred = self.server.starred
         self.server.arm([])
+        if meanwhile in HARMS:
+            self._put_back()
+        there = [mail for box in self.server.store.folders.values() for mail in box.mails]
+        assert Keep.FLAGGED not in keep or all(mail in there for mail in starred), "it was flagged in time"
+        if result is not None and result.stopped is None and not any(one.marked for one in result.outcomes.values()):
+            ours = [mail for mail in there if "\\Deleted" in mail.flags - before.get(mail.body, {"\\Deleted"})]
+            assert not ours, "what is kept carries no mark of ours"
         for body in before.keys() - self._flags().keys():
             kept = {Keep.FLAGGED: "\\Flagged", Keep.DRAFTS: "\\Draft"}
             assert not any(kept.get(one) in before[body] for one in keep), "it was to be kept"
         if result is not None and not cuts:
             self._reported(result)
+
+    def _harm(self, how: str) -> None:
+        """What happens to the archive's disk while the question is open."""
+        archive, aside = self.pruner.archive, self.home / "aside"
+        if how == "files removed":
+            for file in self._files():
+                body = file.read_bytes()
+                file.unlink()
+                self._forgive({body})
+        elif how == "disk swapped" or not self.backup.exists():
+            archive.rename(aside)
+            archive.mkdir()
+        else:
+            archive.rename(aside)
+            shutil.copytree(self.backup, archive)
+            if how == "backup copied over":  # into the directory that was there
+                for inside in list(aside.iterdir()):
+                    shutil.rmtree(inside)
+                for inside in list(archive.iterdir()):
+                    inside.rename(aside / inside.name)
+                archive.rmdir()
+                aside.rename(archive)
+
+    def _put_back(self) -> None:
+        """The disk comes back; where an older copy was put in place, what only the newer one held is gone."""
+        aside = self.home / "aside"
+        if aside.exists():
+            shutil.rmtree(self.pruner.archive)
+            aside.rename(self.pruner.archive)
+        else:
+            there = hashes(*(file.read_bytes() for file in self._files()))
+            for body in list(self.owed):
+                if self.owed[body] not in there:
+                    self._forgive({body})
+        self.lose_the_index()
 
     def _reported(self, result: PruneResult) -> None:
         """What is said to be gone is gone, and what is said to be left is there."""
