@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,31 +38,29 @@ AGES = (0, 1, 29, 31, 200, 3000)  # days
 class Cutting(Scripted):
     """A server that hangs up at a command, before or after it was carried out, as often as told.
 
-    Another program flags a message just before a command is carried out: ``starring`` tells before which of them.
+    Another program flags a message just before a command is carried out: ``starring`` tells which and how many of it.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.cuts: list[tuple[int, bool]] = []
-        self.starring: set[int] = set()
+        self.starring: Counter[str] = Counter()
         self.starred: list[Mail] = []
         """What was flagged early enough to be seen."""
         self._met = 0
-        self._asked = 0
 
-    def arm(self, cuts: list[tuple[int, bool]], starring: Collection[int] = ()) -> None:
+    def arm(self, cuts: list[tuple[int, bool]], starring: Iterable[str] = ()) -> None:
         self.cuts, self._met = list(cuts), 0
-        self.starring, self.starred, self._asked = set(starring), [], 0
+        self.starring, self.starred = Counter(starring), []
 
     def star(self, command: Command) -> None:
         """Flag the first message that is not; an EXPUNGE comes after the last look."""
-        self._asked += 1
-        if self._asked in self.starring and command.name != "UID EXPUNGE":
-            mails = (mail for box in self.store.folders.values() for mail in box.mails)
-            mail = next((mail for mail in mails if "\\Flagged" not in mail.flags), None)
-            if mail is not None:
-                mail.flags = mail.flags | {"\\Flagged"}
-                self.starred.append(mail)
+        mails = (mail for box in self.store.folders.values() for mail in box.mails)
+        mail = next((mail for mail in mails if "\\Flagged" not in mail.flags), None)
+        if self.starring[command.name] > 0 and mail is not None:
+            self.starring[command.name] -= 1
+            mail.flags = mail.flags | {"\\Flagged"}
+            self.starred.append(mail)
 
     def rule(self, command: Command) -> Any:
         self.star(command)
@@ -210,9 +209,13 @@ class Mailbox(RuleBasedStateMachine):
         unattended=st.booleans(),
         data=st.data(),
         meanwhile=st.sampled_from([None, "flag", "expunge_elsewhere", "renumber", "shift", "deliver", *HARMS]),
-        starring=st.sets(st.integers(1, 40), max_size=3),
+        starring=st.lists(st.sampled_from(["SELECT", "UID STORE", "UID FETCH"]), max_size=2),
+        fresh=st.integers(0, 5),
     )
-    def prune(
+    def prune(self, **drawn: Any) -> None:
+        self.prune_now(**drawn)
+
+    def prune_now(
         self,
         cuts: list[tuple[int, bool]],
         age: str,
@@ -220,9 +223,14 @@ class Mailbox(RuleBasedStateMachine):
         unattended: bool,
         data: st.DataObject,
         meanwhile: str | None,
-        starring: set[int],
+        starring: list[str],
+        fresh: int,
     ) -> None:
+        for _ in range(fresh):
+            self.deliver("INBOX", 3000, frozenset())
+
         def happen(_: object) -> None:
+            self.server.arm(cuts, starring)
             match meanwhile:
                 case "disk swapped" | "files removed" | "backup moved in" | "backup copied over":
                     self._harm(meanwhile)
@@ -240,7 +248,7 @@ class Mailbox(RuleBasedStateMachine):
 
         before = self._flags()
         asked = Asked(age=parse_age(age))
-        self.server.arm(cuts, starring)
+        self.server.arm(cuts)
         try:
             result = self.pruner(asked, Policy(keep=keep), now=self.now, unattended=unattended, between=happen)
         except MailmoveError:
@@ -250,7 +258,7 @@ class Mailbox(RuleBasedStateMachine):
         if meanwhile in HARMS:
             self._put_back()
         there = [mail for box in self.server.store.folders.values() for mail in box.mails]
-        assert Keep.FLAGGED not in keep or all(mail in there for mail in starred), "it was flagged in time"
+        assert all(mail in there for mail in starred), "it was flagged in time"
         if result is not None and result.stopped is None and not any(one.marked for one in result.outcomes.values()):
             ours = [mail for mail in there if "\\Deleted" in mail.flags - before.get(mail.body, {"\\Deleted"})]
             assert not ours, "what is kept carries no mark of ours"
@@ -259,6 +267,18 @@ class Mailbox(RuleBasedStateMachine):
             assert not any(kept.get(one) in before[body] for one in keep), "it was to be kept"
         if result is not None and not cuts:
             self._reported(result)
+
+    @rule(
+        data=st.data(),
+        meanwhile=st.sampled_from([None, None, *HARMS]),
+        starring=st.lists(st.sampled_from(["UID STORE", "UID FETCH"]), min_size=1, max_size=2),
+        fresh=st.integers(2, 5),
+    )
+    def prune_while_nothing_breaks(
+        self, data: st.DataObject, meanwhile: str | None, starring: list[str], fresh: int
+    ) -> None:
+        """Then all of it goes but what another program flags."""
+        self.prune_now([], "30d", frozenset(), False, data, meanwhile, starring, fresh)
 
     def _harm(self, how: str) -> None:
         """What happens to the archive's disk while the question is open."""
