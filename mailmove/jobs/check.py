@@ -82,6 +82,8 @@ class CheckResult:
     """Messages on the server; only with :attr:`compared`."""
     doubts: list[str] = field(default_factory=list)
     """What of the server's folders could not be seen, safe for a terminal."""
+    left_out: tuple[tuple[Folder, str], ...] = ()
+    """Folders of the server that are not exported, and why; only with :attr:`compared`."""
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     stopped: Interrupted | None = None
@@ -288,7 +290,8 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
     if views.unread:  # what is not seen may be there all the same
         seen = {view.folder.wire for view in views}
         held |= {key: uids for key, uids in last.items() if key[0] not in seen}
-    wanted = {folder.wire for folder in choose((v.folder for v in views), options.include, options.exclude).chosen}
+    choice = choose((view.folder for view in views), options.include, options.exclude)
+    wanted, result.left_out = {folder.wire for folder in choice.chosen}, choice.left_out
     for view in views:
         wire = view.folder.wire
         archived = [key for key in last if key[0] == wire]

@@ -18,6 +18,7 @@ from mailmove.errors import ArchiveError, CommandRefused, Disconnected, Throttle
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.results import PutBack
 from mailmove.model import Folder, Listed, MessageId, Selected
+from mailmove.plan import mapping
 from mailmove.plan import restore as planning
 from mailmove.plan.altered import Watch, difference, fragile
 from mailmove.plan.mapping import Target
@@ -125,6 +126,8 @@ class FolderRestore:
         except CommandRefused as error:
             if error.code == "OVERQUOTA":
                 raise
+            if error.command == "CREATE":
+                self.outcome.other_name = mapping.plain_name(self._folder)
             self.outcome.fail(f"{error.command} refused: {error.text}", self.outcome.planned - self.outcome.restored)
 
     def _fill(self) -> Work:

@@ -127,7 +127,10 @@ class Planner:
             once = archive is not None and not self.options.dry_run and not archive.has_links()
             prune_gmail.decide_by_message(session, plan, views, self._ids, once=once)
         if plan.target is not None:
-            yield from self._reach(self._needed_octets())
+            needed_octets = self._needed_octets()
+            if needed_octets > 0 and plan.gauge is not None and plan.trash is None:
+                needed_octets = gauge.announced(needed_octets, plan.gauge.used, self._all_octets(views, plan.gauge))
+            yield from self._reach(needed_octets)
         else:
             yield from self._secure(plan.folders)
         self._doubt_clock(views)
@@ -271,6 +274,33 @@ class Planner:
             folder.doubts.append("its UIDVALIDITY is not the one of before: the folder was replaced")
         if self.plan.unattended and folder.doubts:
             folder.hold()
+
+    def _all_octets(self, views: Iterable[Seen], counting: gauge.Gauge) -> int:
+        """The sizes of all messages that a gauge counts, as announced; 0 where one is not told."""
+        decided = {folder.folder.wire: folder.decisions for folder in self.plan.folders}
+        octets = 0
+        for view in views:
+            wire, status = view.folder.wire, view.status
+            if not counting.counts(wire) or (status is not None and not status.messages):
+                continue
+            if status is not None and status.size is not None:
+                octets += status.size
+            elif wire in decided and decided[wire].messages:
+                octets += decided[wire].octets
+            elif (listed := self._listed_octets(view.folder)) is not None:
+                octets += listed
+            else:
+                return 0
+        return octets
+
+    def _listed_octets(self, folder: Folder) -> int | None:
+        if not folder.selectable:
+            return 0
+        try:
+            sizes = [listed.size for listed in Opened(self.session, folder).listing()]
+        except (CommandRefused, FolderChanged):
+            return None
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
     def _needed_octets(self) -> int:
         target, found = self.plan.target, self.plan.gauge

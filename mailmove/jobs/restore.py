@@ -37,7 +37,7 @@ from mailmove.units import plural, timestamp
 class Options:
     """What goes back, one of: messages by SHA-256, folders by patterns, what a run of prune deleted, everything.
 
-    ``into``: one folder for all of it.
+    ``into``: one folder for all of it; ``to``: the account that it goes to, as it was named.
     """
 
     hashes: frozenset[bytes] = frozenset()
@@ -45,6 +45,7 @@ class Options:
     run: str | None = None
     everything: bool = False
     into: str | None = None
+    to: str = ""
 
 
 class Restore:
@@ -58,7 +59,7 @@ class Restore:
     """
 
     def __init__(self, account: str, session: Session, archive: Archive, options: Options) -> None:
-        self.result = RestoreResult(account, archive.path)
+        self.result = RestoreResult(account, archive.path, to=options.to)
         self._archive = archive
         selected = _select(archive, options, self.result)
         own = session.endpoint.login == archive.manifest.login

@@ -117,6 +117,8 @@ class PutBack:
     other_date: int = 0
     other_flags: int = 0
     read_back: int = 0
+    other_name: str = ""
+    """A name that a server may take where it refused to make this folder."""
     failures: list[NotRestored] = field(default_factory=list)
 
     def fail(self, why: str, count: int) -> None:
@@ -145,6 +147,8 @@ class RestoreResult:
     carried_out: bool = False
     asked: bool = False
     declined: bool = False
+    to: str = ""
+    """The account or URL that was named for it to go to."""
     folders: list[PutBack] = field(default_factory=list)
     unread: tuple[str, ...] = ()
     """What the server said of further folders and cannot be understood; safe for a terminal."""

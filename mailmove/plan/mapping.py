@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -61,6 +63,23 @@ def targets(sources: Iterable[Folder], everything: Iterable[Folder], place: Plac
         sources_so_far = (*(before.sources if before else ()), source)
         found[folder.wire] = Target(there.get(folder.wire, folder), new, sources_so_far)
     return list(found.values())
+
+
+def plain_name(folder: Folder) -> str:
+    """A name like this folder's that every server takes: letters, digits and few marks, of ASCII where that is known.
+
+    Levels stay levels.
+    """
+    mark = (folder.delimiter or b"").decode("latin-1")
+    levels = folder.name.split(mark) if mark else [folder.name]
+    return mark.join(map(_plain, levels))
+
+
+def _plain(level: str) -> str:
+    apart = unicodedata.normalize("NFKD", level)
+    plain = "".join(char for char in apart if not unicodedata.combining(char))
+    safe = re.sub(r"[^A-Za-z0-9 _-]+", "_", plain).strip(" ")
+    return safe if safe.strip("_ ") else f"folder-{level.encode('utf-8', 'surrogateescape').hex()[:16]}"
 
 
 def _counterpart(source: Folder, there: dict[bytes, Folder], place: Place, old_prefix: bytes) -> Folder:

@@ -15,6 +15,7 @@ from mailmove.units import format_size
 
 Key = TypeVar("Key", bound=Hashable)
 
+_COUNTED = 0.95  # of a message's octets, what a quota counts at least
 _KEYWORDS = "\\*"
 _NEVER = {"\\deleted", "\\recent"}
 
@@ -86,14 +87,18 @@ def kept_flags(flags: Iterable[str], permanent: frozenset[str] | None) -> frozen
 
 
 def overfull(roots: Sequence[QuotaRoot], needs: Mapping[bytes, tuple[int, int]]) -> list[str]:
-    """Why quota roots have no room for what is needed: messages and octets by folder; empty when they have."""
+    """Why quota roots have no room for what is needed: messages and octets by folder; empty when they may have.
+
+    What a quota counts of a message can be a few per cent less than its octets (Courier counts each line's end as one):
+    within that error the server has the last word.
+    """
     problems = []
     for root in roots:
         under = [need for wire, need in needs.items() if not root.folders or wire in root.folders]
         messages, octets = (sum(need[n] for need in under) for n in (0, 1))
         for resource in root.resources or ():
             free = max(0, resource.limit - resource.usage)
-            if resource.limit and resource.name == "STORAGE" and octets > free:
+            if resource.limit and resource.name == "STORAGE" and octets * _COUNTED > free:
                 problems.append(f"it needs {format_size(octets)}, and {format_size(free)} are free")
             elif resource.limit and resource.name == "MESSAGE" and messages > free:
                 problems.append(f"it needs room for {messages:,} messages, and there is room for {free:,}")

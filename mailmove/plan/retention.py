@@ -211,6 +211,11 @@ class Decisions:
         """How many messages the folder holds."""
         return len(self.go) + sum(tally.messages for tally in self.stay.values())
 
+    @property
+    def octets(self) -> int:
+        """Their sizes as announced."""
+        return sum(message.size or 0 for message in self.go.values()) + sum(one.octets for one in self.stay.values())
+
     def keep(self, uids: Iterable[int], why: Stays) -> None:
         """Change the decision for messages that were to go."""
         for uid in uids:

@@ -69,6 +69,7 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "only_here": list(map(_some_json, result.only_here)),
         "not_archived": list(map(_some_json, result.not_archived)) if result.compared else None,
         "doubts": result.doubts,
+        "left_out": [{"name": folder.name, "why": why} for folder, why in result.left_out],
         "notes": result.notes,
     }
 
@@ -144,7 +145,7 @@ def _places(result: CheckResult, again: Again) -> Iterator[str]:
             yield f"{plural(number, 'message')} on the server not in the archive yet: {again.command('export')}"
             yield from _table(result.not_archived)
         elif not result.doubts:
-            yield "Everything on the server is in the archive."
+            yield f"Everything {'that is exported' if result.left_out else 'on the server'} is in the archive."
 
 
 def _table(rows: Sequence[Some]) -> Iterator[str]:
@@ -159,6 +160,9 @@ def _size(some: Some) -> str:
 
 def _notes(result: CheckResult) -> Iterator[str]:
     yield from result.notes
+    for folder, why in result.left_out:
+        if why not in ("excluded", "not chosen"):
+            yield f"{folder.shown} is left out: {why}"
     if result.moved:
         verb = "is" if len(result.moved) == 1 else "are"
         yield f"{plural(len(result.moved), 'message')} {verb} whole, but not where mailmove put them: " + ", ".join(

@@ -14,7 +14,7 @@ from mailmove.safe import visible
 from mailmove.units import format_size, plural
 
 
-def text(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
+def text(result: RestoreResult, again: Again = ALL) -> Iterator[str]:
     """The plan, or the verdict and what it rests on, then the next step."""
     if not result.carried_out:
         if not result.asked:
@@ -23,7 +23,7 @@ def text(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
             yield "Nothing was put back."
         return
     if result.failures or result.stopped:
-        yield from problems(result)
+        yield from problems(result, again)
         return
     restored, there = result.total("restored"), result.total("there")
     if not restored:
@@ -66,7 +66,7 @@ def agrees(answer: str | None) -> bool:
     return answer is not None and answer.strip().lower() in ("y", "yes")
 
 
-def problems(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
+def problems(result: RestoreResult, again: Again = ALL) -> Iterator[str]:
     """Everything that is not back as it was, named."""
     account = visible(result.account)
     if not result.carried_out:
@@ -83,6 +83,7 @@ def problems(result: RestoreResult, _: Again = ALL) -> Iterator[str]:
         yield f"{account}: NOT everything is back:"
     for folder, message, count, why in _grouped(result.failures):
         yield f"  {folder} {message or plural(count, 'message')}: {why}"
+    yield from _renamed(result, again)
     yield from notes(result)
     yield f"{plural(result.total('restored'), 'message')} put back, {result.total('there'):,} there already."
     if result.stopped:
@@ -131,6 +132,17 @@ def as_json(result: RestoreResult) -> dict[str, Any]:
         "unread": list(result.unread),
         "notes": result.notes,
     }
+
+
+def _renamed(result: RestoreResult, again: Again) -> Iterator[str]:
+    """What to type where a server refused to make a folder: perhaps it does not take the name."""
+    refused = [folder for folder in result.folders if folder.other_name]
+    if refused:
+        yield "Under another name:"
+    for folder in refused:
+        for source in folder.sources:
+            to = ("--to", result.to) if result.to else ()
+            yield f"  {again.command('restore', '--folder', source.name, '--into', folder.other_name, *to)}"
 
 
 def _changed(result: RestoreResult) -> Iterator[str]:

@@ -73,11 +73,11 @@ def test_room_is_counted_per_quota_root() -> None:
     storage = QuotaRoot("mail", (Resource("STORAGE", 900, 1000),), frozenset({b"INBOX", b"Sent"}))
     count = QuotaRoot("count", (Resource("MESSAGE", 9, 10), Resource("STORAGE", 5, 0)), frozenset({b"Sent"}))
     assert overfull([storage, count], {b"INBOX": (1, 60), b"Sent": (1, 40)}) == []
-    assert overfull([storage, count], {b"INBOX": (1, 61), b"Sent": (1, 40)}) == ["it needs 101 B, and 100 B are free"]
+    assert overfull([storage, count], {b"INBOX": (1, 66), b"Sent": (1, 40)}) == ["it needs 106 B, and 100 B are free"]
     [problem] = overfull([storage, count], {b"Sent": (2, 40)})
     assert problem == "it needs room for 2 messages, and there is room for 1"
     everywhere = QuotaRoot("user", (Resource("STORAGE", 900, 1000),))
-    assert overfull([everywhere], {b"INBOX": (1, 60), b"Sent": (1, 41)}) == ["it needs 101 B, and 100 B are free"]
+    assert overfull([everywhere], {b"INBOX": (1, 60), b"Sent": (1, 46)}) == ["it needs 106 B, and 100 B are free"]
 
 
 def mapped(sources: list[Folder], there: list[Folder], *, into: str | None = None, **place: Any) -> dict[str, str]:
