@@ -8,11 +8,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailmove.archive import records
-from mailmove.archive.index import Deletion as Deed
 from mailmove.archive.store import Archive
 from mailmove.archive.witness import Witness
 from mailmove.errors import (
@@ -24,11 +22,10 @@ from mailmove.errors import (
     Throttled,
     Unreachable,
 )
-from mailmove.jobs import prune_gmail
+from mailmove.jobs import prune_gmail, prune_settle
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune_plan import Options, Planner, measure
 from mailmove.jobs.prune_results import FolderPlan, PrunePlan, PruneResult
-from mailmove.model import Folder, Looked
 from mailmove.plan.gauge import Gauge
 from mailmove.server import deletion
 from mailmove.server.deletion import Deletion, Outcome
@@ -52,9 +49,9 @@ def plan(
     """
     planner = Planner(account, session, archive, options, now)
     if archive is not None and options.dry_run:
-        planner.held = {one.begun.folder: _unsettled(one) for one in archive.index.unfinished()}
+        planner.held = prune_settle.unsettled(archive)
     elif archive is not None:
-        settled = settle(session, archive)
+        settled = prune_settle.settle(session, archive)
         planner.plan.notes += settled.notes
         planner.held = settled.held
     yield from planner.run()
@@ -102,59 +99,6 @@ def carry_out(
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What came of ending what earlier runs began: ``notes``, and which folders are ``held``, and why."""
-
-    notes: list[str]
-    held: dict[bytes, str]
-
-
-def settle(session: Session, archive: Archive) -> Settled:
-    """End what earlier runs began and did not end: take off their marks, and record what is gone.
-
-    A folder where that is not possible is held: its messages may carry a mark of ours.
-    """
-    settled = Settled([], {})
-    begun = archive.index.unfinished()
-    looked = session.ask(lambda: look(session.wire)) if begun else Looked(())
-    folders = {view.folder.wire: view.folder for view in looked}
-    for one in begun:
-        found = folders.get(one.begun.folder)
-        if found is None and looked.unread:  # it may be there all the same
-            continue
-        gone = one.begun.uids if found is None else _unmarked(session, found, one)
-        if gone is None:
-            settled.held[one.begun.folder] = _unsettled(one)
-            continue
-        left = one.begun.uids - gone
-        archive.record([_done(one.begun, gone, left)])
-        settled.notes.append(
-            f"run {one.begun.run} was stopped in the middle: of {plural(len(one.begun.uids), 'message')} that it had "
-            f"begun to delete, {len(gone):,} are gone, and {len(left):,} were unmarked and are decided anew"
-        )
-    return settled
-
-
-def _unsettled(one: Deed) -> str:
-    return (
-        f"run {one.begun.run} began to delete {plural(len(one.begun.uids), 'message')} there, and its marks could not "
-        "be taken off yet: nothing is decided before"
-    )
-
-
-def _unmarked(session: Session, folder: Folder, one: Deed) -> frozenset[int] | None:
-    r"""Take the ``\Deleted`` of a killed run off; which messages are gone, or None when the server would not tell."""
-    begun = one.begun
-    try:
-        outcome = session.ask(
-            lambda: deletion.unmark(session.wire, folder, begun.uidvalidity, begun.uids, begun.marked)
-        )
-    except CommandRefused:
-        return None
-    return begun.uids if outcome.problem else outcome.gone
-
-
 def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: Archive, witness: Witness) -> Outcome:
     """Delete one folder's share; a lost connection is resumed, what cannot be asked any more is the next run's."""
     planned, going = result.plan, folder.decisions.go
@@ -184,7 +128,7 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
         else:
             result.outcomes[folder.folder.wire] = outcome  # told also where it cannot be recorded
             if not outcome.marked:  # or the next run has to take our marks off
-                archive.record([_done(begun, outcome.gone, frozenset(outcome.left))])
+                archive.record([prune_settle.done(begun, outcome.gone, frozenset(outcome.left))])
             return outcome
 
 
@@ -215,10 +159,6 @@ def _portions(result: PruneResult, folder: FolderPlan, session: Session, witness
     finally:
         tried |= deed.tried
     return deed.close()
-
-
-def _done(begun: records.PruneBegun, gone: frozenset[int], left: frozenset[int]) -> records.PruneDone:
-    return records.PruneDone(begun.run, timestamp(datetime.now(UTC)), begun.folder, begun.uidvalidity, gone, left)
 
 
 def _gauge_after(planned: PrunePlan, session: Session, limit: int | None) -> Gauge | None:

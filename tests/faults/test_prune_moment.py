@@ -474,6 +474,38 @@ def test_a_deed_whose_marks_cannot_be_taken_off_is_not_done_and_holds_the_folder
     assert settled.exit is Exit.DONE
 
 
+@pytest.mark.fault(53)
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_deed_whose_folder_was_renamed_is_settled_where_it_is_now(
+    server: Scripted, pruner: Pruner, replaced: bool
+) -> None:
+    """All folders of this server have one UIDVALIDITY; another folder may have taken the old name."""
+    store = server.store
+    for box in store.folders.values():
+        box.uidvalidity = 1_700_000_000
+
+    def drop(talk: Conversation, command: Command) -> None:
+        server.on("GREETING", lambda talk, _: talk.hangup())
+        talk.hangup()
+
+    server.on("UID EXPUNGE", drop, nth=1)
+    only = Asked(age=parse_age("30d"), folders=("Work",))
+    result = pruner(only)
+    assert result.exit is Exit.UNREACHABLE and all("\\Deleted" in mail.flags for mail in store["Work"].mails)
+    server._rules.clear()
+    work = store.folders.pop(b"Work")
+    work.name = b"Archive/Work"
+    store.folders[work.name] = work
+    if replaced:
+        store.add("Work", message(99), arrival=OLD).uidvalidity = 1_800_000_000
+    star(work, 3, 5)
+    again = pruner(Asked(age=parse_age("30d"), folders=("INBOX",)))
+    assert flags(work) == {uid: {"\\Seen"} | ({"\\Flagged"} if uid in (3, 5) else set()) for uid in range(1, 6)}
+    assert "0 are gone, and 5 were unmarked" in said(again)
+    with pruner.opened(writable=False) as archive:
+        assert not archive.index.unfinished()
+
+
 # Gmail
 
 
