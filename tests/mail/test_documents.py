@@ -69,6 +69,7 @@ def test_what_is_encrypted_is_said_to_be(extractor: Extractor) -> None:
     "octets",
     [b"%PDF-1.7 nothing", pdf("x")[:300], WORD[:60], word("<w:t>never closed"), word("")[:-20],
      zipped(word__document_xml="<!DOCTYPE a [<!ENTITY b 'x'>]><a><t>&b;</t></a>")],
+    ids=["no pdf", "half a pdf", "half a zip", "open element", "cut zip", "entity"],
 )  # fmt: skip
 def test_what_is_damaged_is_said_to_be(extractor: Extractor, octets: bytes) -> None:
     found = extractor.text(octets)
