@@ -16,6 +16,7 @@ import pytest
 from mailmove.archive import disk
 from mailmove.archive.journal import NAME as JOURNAL
 from mailmove.archive.lock import NAME as LOCK
+from mailmove.archive.memory import Memory
 from mailmove.archive.store import META
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
@@ -234,6 +235,7 @@ HARMS = [removed, directory_removed, altered, replaced, made_a_fifo, linked_away
 def test_files_that_are_not_what_was_hashed_any_more_keep_their_messages(
     server: Scripted, pruner: Pruner, harm: Callable[[Iterable[Path]], None], unattended: bool
 ) -> None:
+    Memory(str(pruner.home / "state")).note_arrival(int(NOW.timestamp()))  # or the clock holds what nobody watches
     result = pruner(between=lambda _: harm((pruner.archive / "INBOX/cur").iterdir()), unattended=unattended)
     assert server.store["INBOX"].uids == [1, 2, 3, 4, 5]
     assert server.store["Work"].uids == []
