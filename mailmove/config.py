@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -202,6 +203,7 @@ def read(text: bytes, path: str) -> Config:
     registered.end()
     accounts = tuple(_account(name, named.table(name), archives, clients) for name in named.data)
     _refuse_twins(path, accounts)
+    _refuse_shared_sign_ins(path, accounts)
     return Config(path, archives, accounts, clients)
 
 
@@ -281,6 +283,18 @@ def _refuse_twins(path: str, accounts: Sequence[Account]) -> None:
                     f"{path}: accounts {visible(other)!r} and {visible(account.name)!r} have the same {key[0]}",
                     "Keep one of them.",
                 )
+
+
+def _refuse_shared_sign_ins(path: str, accounts: Sequence[Account]) -> None:
+    """What a sign-in left is replaced at every renewal, so that two accounts cannot keep theirs in one file."""
+    signed_in = [account for account in accounts if account.oauth and account.secret_file]
+    files = Counter(os.path.realpath(one.secret_file) for one in accounts if signed_in and one.secret_file)
+    for account in signed_in:
+        if files[os.path.realpath(str(account.secret_file))] > 1:
+            raise UsageError(
+                f"{path}: the secret_file of {visible(account.name)!r}, for its sign-in, is another account's, too",
+                "It is replaced at every renewal: give each account a file of its own.",
+            )
 
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes

@@ -115,8 +115,8 @@ class File:
         return text.decode("utf-8", "replace").partition("\n")[0] or None
 
     def write(self, secret: str) -> None:
-        """Replace the file; a crash leaves the old or the new one, whole."""
-        above, name = os.path.split(self._path)
+        """Replace the file, not a link to it; a crash leaves the old or the new one, whole."""
+        above, name = os.path.split(os.path.realpath(self._path))
         try:
             os.makedirs(above, mode=0o700, exist_ok=True)
             directory = durable.open_dir(above)

@@ -5,6 +5,7 @@ An archive that is remembered but not there is an unmounted disk, not a reason t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from urllib.parse import quote
@@ -85,6 +86,23 @@ class Memory:
                 durable.replace_file(_NEWEST, f"{seconds}\n".encode(), directory)
             finally:
                 os.close(directory)
+
+    def made(self, file: str) -> bool:
+        """Whether mailmove made this file, by this path."""
+        return os.path.lexists(self._made(file))
+
+    def note_made(self, file: str) -> None:
+        """Note that mailmove made this file.
+
+        :raises ArchiveError: when the state directory cannot be written.
+        """
+        self.directory("made")
+        with durable.explained(f"writing to {self.path}"), open(self._made(file), "wb"):
+            pass
+
+    def _made(self, file: str) -> str:
+        digest = hashlib.sha256(os.fsencode(os.path.abspath(file))).hexdigest()
+        return os.path.join(self.path, "made", digest)
 
     def index(self, uuid: str) -> str:
         """The path of an archive's index."""

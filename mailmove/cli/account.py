@@ -146,6 +146,7 @@ def test_accounts(
 @app.command("password")
 def change_password(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Change it for all accounts that share its file.")] = False,
     config: options.ConfigFile = None,
     json: options.AsJson = False,
     verbose: options.Verbose = 0,
@@ -155,15 +156,23 @@ def change_password(
     It is tried, then kept where the old one was.
     """
     from mailmove import configedit
-    from mailmove.cli import signing_in
+    from mailmove.cli import secrets, signing_in, terminal
 
     setup = options.setup(config, verbose=verbose, json=json)
     chosen = setup.config.find(account)
     for key in ("password_command", "token_command"):
         if getattr(chosen, key):
             raise UsageError(f"{visible(chosen.name)} has a {key}, which tells its secret", "Change it there.")
+    others = secrets.sharing(setup.config, chosen, chosen.secret_file)
+    if others and not yes:
+        told = secrets.warned(str(chosen.secret_file), others)
+        if not (terminal.attended() and terminal.confirm(f"{told}. Change it for all?")):
+            raise RefusedError(
+                f"{told}: nothing was changed",
+                "For all of them: --yes; or give this account a secret_file of its own in the configuration.",
+            )
     login, secret = signing_in.obtain(chosen)
-    kept = signing_in.keep(chosen, secret, setup.config.path)
+    kept = signing_in.keep(chosen, secret, setup, anew=True)
     if kept.file:
         configedit.change(setup.config.path, chosen.name, {"secret_file": kept.file})
     _tell("account password", setup, login, f"Its secret is in {kept.place}.")
@@ -203,28 +212,30 @@ def remove_account(
     Nothing changes on the server.
     """
     from mailmove import configedit, vault
-    from mailmove.cli import terminal
+    from mailmove.cli import secrets, terminal
     from mailmove.report import words
     from mailmove.report.json import document
 
     setup = options.setup(config, json=json)
     chosen = setup.config.find(account)
     shown = visible(chosen.name)
+    fate, secret = secrets.fate(setup.config, chosen, setup.memory)
     if not yes and not (
-        terminal.attended() and terminal.confirm(f"Remove {shown} from {words.path(setup.config.path)}?")
+        terminal.attended() and terminal.confirm(f"{secret}\nRemove {shown} from {words.path(setup.config.path)}?")
     ):
         raise RefusedError(f"{shown} was not removed", "To remove it without a question: --yes")
     configedit.remove(setup.config.path, chosen.name)
-    try:
-        vault.of(chosen).forget()
-        secret = ""
-    except LoginError as error:
-        secret = f" Its secret is still there: {error.what}."
+    if fate is secrets.Fate.GOES:
+        try:
+            vault.of(chosen).forget()
+            secret = "Its secret is gone, too."
+        except LoginError as error:
+            secret = f"Its secret is still there: {error.what}."
     if json:
-        print(document("account remove", Exit.DONE, account=chosen.name, archive=chosen.archive))
+        print(document("account remove", Exit.DONE, account=chosen.name, archive=chosen.archive, secret=secret))
     else:
         stays = f" Its archive stays in {words.path(chosen.archive)}." if os.path.isdir(chosen.archive) else ""
-        print(f"{shown} is removed.{secret}{stays}")
+        print(f"{shown} is removed. {secret}{stays}")
 
 
 @app.command("rebind")

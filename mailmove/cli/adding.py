@@ -73,7 +73,7 @@ def add(setup: Setup, text: str | None, wanted: Wanted) -> Added:
         terminal.say(found.provider.needs)
     account = configedit.add(path, name, values, client if new else None, write=False).find(name)
     result, secret = signing_in.obtain(account)
-    kept = signing_in.keep(account, secret, path)
+    kept = signing_in.keep(account, secret, setup)
     try:
         configedit.add(path, name, {**values, "secret_file": kept.file or wanted.secret_file}, client if new else None)
     except UsageError:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain, count
 
 from mailmove import credentials, vault
 from mailmove.cancel import Cancel
-from mailmove.cli import terminal
+from mailmove.cli import secrets, terminal
+from mailmove.cli.options import Setup
 from mailmove.cli.running import finish, in_provider_terms
 from mailmove.config import Account, file_name
 from mailmove.errors import LoginError, LoginRefused, RefusedError
@@ -39,8 +41,11 @@ class Kept:
     """Puts everything back as it was."""
 
 
-def keep(account: Account, secret: str | None, config: str) -> Kept:
-    """Put a secret where it is to be: in a file beside ``config`` where there is no usable keyring.
+def keep(account: Account, secret: str | None, setup: Setup, *, anew: bool = False) -> Kept:
+    """Put a secret where it is to be: in a file beside the configuration where there is no usable keyring.
+
+    With ``anew`` it takes the place of the account's own; else a file that holds another secret is not overwritten
+    without a question.
 
     :raises LoginError: when there is no place.
     :raises RefusedError: when the user does not want it there.
@@ -48,20 +53,49 @@ def keep(account: Account, secret: str | None, config: str) -> Kept:
     if secret is None:
         return Kept("the command's own")
     place = vault.of(account)
+    if account.secret_file:
+        if not anew:
+            _refuse_overwriting(account, account.secret_file, secret, setup)
+        return _written_to(account.secret_file, secret, setup)
     try:
         return _written(place, secret)
     except LoginError as error:
-        if account.secret_file:
-            raise
         if not terminal.attended():
             raise LoginError(
                 error.what, "Nothing was saved. Name a file for it: --secret-file; or --password-command."
             ) from None
         terminal.say(f"{error.what}.")
-        file = os.path.join(os.path.dirname(os.path.abspath(config)), "secrets", file_name(account.name))
+        file = _unused(account, setup)
         if not terminal.confirm(f"Keep it in {visible(file)} instead, a file that only you can read?"):
             raise RefusedError("nothing was saved", "Or give a program that tells it: --password-command") from None
-        return replace(_written(File(file), secret), file=file)
+        return replace(_written_to(file, secret, setup), file=file)
+
+
+def _refuse_overwriting(account: Account, file: str, secret: str, setup: Setup) -> None:
+    """Overwrite what is another's, or nobody knows whose, only when the user says so."""
+    if not os.path.lexists(file) or vault.File(file).read() == secret:
+        return
+    others = secrets.sharing(setup.config, account, file)
+    holds = secrets.warned(file, others) if others else f"{visible(file)} exists and holds something else"
+    if not terminal.attended():
+        raise RefusedError(f"{holds}: nothing was saved", "Name another file: --secret-file")
+    if not terminal.confirm(f"{holds}. Overwrite it?"):
+        raise RefusedError("nothing was saved", "Name another file: --secret-file")
+
+
+def _unused(account: Account, setup: Setup) -> str:
+    """A file for an account's secret that is nobody's yet."""
+    wanted = os.path.join(secrets.directory(setup.config.path), file_name(account.name))
+    numbered = (f"{wanted}-{number}" for number in count(2))
+    return next(file for file in chain([wanted], numbered) if not os.path.lexists(file))
+
+
+def _written_to(file: str, secret: str, setup: Setup) -> Kept:
+    new = not os.path.lexists(file)
+    kept = _written(File(file), secret)
+    if new:
+        setup.memory.note_made(file)
+    return kept
 
 
 def _written(place: Vault, secret: str) -> Kept:
@@ -69,7 +103,8 @@ def _written(place: Vault, secret: str) -> Kept:
         before = place.read()
     except LoginError:
         before = None
-    place.write(secret)
+    if before != secret:
+        place.write(secret)
     return Kept(place.place, undo=place.forget if before is None else lambda: place.write(before))
 
 
