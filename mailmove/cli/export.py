@@ -53,7 +53,15 @@ def export(
     from mailmove.report import export as report
 
     setup = options.setup(
-        config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
+        config,
+        quiet=quiet,
+        verbose=verbose,
+        json=json,
+        jobs=jobs,
+        tls=tls,
+        ca_file=ca_file,
+        archive=archive,
+        new_archive=new_archive,
     )
 
     places = setup.select(accounts)

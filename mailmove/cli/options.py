@@ -15,9 +15,9 @@ import typer
 from mailmove import config as configuration
 from mailmove.archive.memory import Memory
 from mailmove.config import Account, Config
-from mailmove.errors import UsageError
+from mailmove.errors import ArchiveError, UsageError
 from mailmove.report.again import Again
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 from mailmove.streams import typed
 
 Accounts = Annotated[
@@ -90,6 +90,8 @@ class Setup:
     tls: str | None = None
     ca_file: str | None = None
     archive: str | None = None
+    new_archive: bool = False
+    """Whether to begin a new archive, wherever others are."""
     config_file: str | None = None
     """The configuration file, if the command line named one."""
 
@@ -151,7 +153,22 @@ class Setup:
         """The account of this name or URL."""
         account = self.config.find(typed(name))
         known = any(account.endpoint.login == one.endpoint.login for one in self.config.accounts)
-        return replace(self._place(account), url="" if known else name)
+        return self._place(account) if known else replace(self._place(self._followed(account)), url=name)
+
+    def _followed(self, account: Account) -> Account:
+        """An account that the configuration does not have, with its archive where an earlier run put it.
+
+        :raises UsageError: when it has several, and none is where it would be.
+        """
+        if self.archive or self.new_archive or os.path.lexists(os.path.expanduser(account.archive)):
+            return account
+        remembered = filter(_is_archive, self.memory.recall(account.endpoint.login))
+        places = sorted(remembered)
+        if len(places) > 1:
+            raise UsageError(
+                f"{visible(account.name)} has archives at {', '.join(few(places))}", "Name one of them: --archive DIR"
+            )
+        return replace(account, archive=places[0]) if places else account
 
     def _place(self, account: Account) -> Place:
         account = replace(
@@ -183,6 +200,7 @@ def setup(
     tls: str | None = None,
     ca_file: str | None = None,
     archive: str | None = None,
+    new_archive: bool = False,
     new: bool = False,
 ) -> Setup:
     """Carry out the common options: read the configuration, set up logging. ``new``: there need not be a file yet."""
@@ -207,6 +225,7 @@ def setup(
         tls=tls,
         ca_file=ca_file,
         archive=archive,
+        new_archive=new_archive,
         config_file=config,
     )
 
@@ -220,6 +239,15 @@ def meaning(
         if value:
             words += [name, value if name == "--tls" else os.path.abspath(os.path.expanduser(value))]
     return words
+
+
+def _is_archive(path: str) -> bool:
+    from mailmove.archive.store import exists  # late: most runs need no look at any archive here
+
+    try:
+        return exists(path)
+    except ArchiveError:  # something else is there, or it cannot be looked at
+        return False
 
 
 def default_config() -> str:

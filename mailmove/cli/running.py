@@ -177,11 +177,17 @@ class Work:
 
     @property
     def has_archive(self) -> bool:
-        """Whether there is an archive, or there was one on this machine, which must not be taken for none.
+        """Whether there is an archive, or there was one and is none any more, which must not be taken for none.
+
+        One that the same login has elsewhere, by another ``--archive``, does not count.
 
         :raises ArchiveError: when something else is in its place.
         """
-        return exists(self.place.archive) or bool(self._memory.recall(self.account.endpoint.login))
+        path = os.path.abspath(self.place.archive)
+        if exists(path):
+            return True
+        remembered = self._memory.recall(self.account.endpoint.login)
+        return path in remembered or bool(remembered and not any(map(exists, remembered)))
 
     def archive(self, *, writable: bool, new: bool = False) -> Archive:
         """The archive; with ``writable`` it is locked, and made if the account never had one.
