@@ -15,7 +15,7 @@ from mailmove import __version__
 from mailmove.cli import options
 from mailmove.errors import Exit, MailmoveError
 
-# As they are needed: first look, then copy, then let go, then get back. Each is in the module of its name but `show`.
+# As they are needed: first look, then copy, then let go, then get back. Each is in the module of its name.
 COMMANDS = (
     "account",
     "audit",
@@ -63,7 +63,7 @@ def app(names: Iterable[str] = COMMANDS) -> typer.Typer:
     )
     whole.callback(invoke_without_command=True)(main)
     for name in names:
-        module = import_module(f"mailmove.cli.{'get' if name == 'show' else name}")
+        module = import_module(f"mailmove.cli.{name}")
         if name == "account":
             whole.add_typer(module.app, name=name)
         else:

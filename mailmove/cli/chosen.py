@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import Work
 from mailmove.errors import ArchiveError, UsageError
+from mailmove.jobs.find import FindResult, Options, find
 from mailmove.safe import few, visible
 from mailmove.units import short_id
 
@@ -34,6 +35,53 @@ def chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> 
     :raises UsageError: when an ID is not one, is unknown, or could be several messages.
     :raises ArchiveError: when there is no archive, or one cannot be read.
     """
+    with _opened(setup, accounts) as opened:
+        places = setup.readable(accounts)
+        again = setup.again(places[0] if len(places) == 1 else None)
+        found: dict[bytes, list[Chosen]] = {}
+        for wanted in ids:
+            hits = _hits(wanted, opened, f"IDs are listed by: {again.command('find')}")
+            found[hits[0].sha256] = hits
+        yield found
+
+
+@contextmanager
+def searched(setup: Setup, accounts: Sequence[str] | None, wanted: Options) -> Iterator[dict[bytes, list[Chosen]]]:
+    """The messages that a search finds, by SHA-256, newest first in each archive.
+
+    :raises UsageError: when a folder is named that none of the archives has.
+    :raises ArchiveError: when there is no archive, or one cannot be read.
+    """
+    with _opened(setup, accounts) as opened:
+        found: dict[bytes, list[Chosen]] = {}
+        unknown: list[UsageError] = []
+        for place, archive, _ in opened:
+            try:
+                result = _finished(find(place.name, archive, wanted))
+            except UsageError as error:  # of several archives, one may not have the folder
+                unknown.append(error)
+                continue
+            for message in result.messages:
+                found.setdefault(message.sha256, []).append(Chosen(place, archive, message.sha256))
+        if len(unknown) == len(opened):
+            raise unknown[0]
+        yield found
+
+
+def _finished(job: Generator[object, None, FindResult]) -> FindResult:
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _opened(setup: Setup, accounts: Sequence[str] | None) -> Iterator[list[tuple[Place, Archive, Search]]]:
+    """The archives that are meant, open to be read.
+
+    :raises ArchiveError: when there is none, or one cannot be read.
+    """
     with ExitStack() as stack:
         opened: list[tuple[Place, Archive, Search]] = []
         places = setup.readable(accounts)
@@ -45,11 +93,7 @@ def chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> 
                 opened.append((place, archive, stack.enter_context(Search(archive.index.path))))
         if not opened:
             raise ArchiveError("there is no archive yet", f"Run: {again.command('export')}")
-        found: dict[bytes, list[Chosen]] = {}
-        for wanted in ids:
-            hits = _hits(wanted, opened, f"IDs are listed by: {again.command('find')}")
-            found[hits[0].sha256] = hits
-        yield found
+        yield opened
 
 
 @contextmanager

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from mailmove.cli import options
+from mailmove.cli import options, searching
 
 
 def find(
@@ -16,21 +15,14 @@ def find(
         list[str] | None,
         typer.Argument(metavar="[TEXT]...", help="Words in From, To, Cc or Subject; all must be there."),
     ] = None,
-    from_: Annotated[list[str] | None, typer.Option("--from", metavar="TEXT", help="Words in From.")] = None,
-    to: Annotated[list[str] | None, typer.Option("--to", metavar="TEXT", help="Words in To or Cc.")] = None,
-    subject: Annotated[list[str] | None, typer.Option("--subject", metavar="TEXT", help="Words in Subject.")] = None,
-    since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="DATE|AGE", help="Arrived on that day or later: 2024-12-31, 30d, 2y."),
-    ] = None,
-    before: Annotated[str | None, typer.Option("--before", metavar="DATE|AGE", help="Arrived before that.")] = None,
+    from_: searching.From = None,
+    to: searching.To = None,
+    subject: searching.Subject = None,
+    since: searching.Since = None,
+    before: searching.Before = None,
     folder: options.Include = None,
-    larger_than: Annotated[
-        str | None, typer.Option("--larger-than", metavar="SIZE", help="Larger than, such as 5MB.")
-    ] = None,
-    only_here: Annotated[
-        bool, typer.Option("--only-here", help="Only what the server did not have any more at the last look.")
-    ] = False,
+    larger_than: searching.LargerThan = None,
+    only_here: searching.OnlyHere = False,
     body: Annotated[
         bool, typer.Option("--body", help="Look for TEXT in the text of messages as well; reads the files.")
     ] = False,
@@ -47,32 +39,14 @@ def find(
     Case and accents do not matter, and a word may stand inside a longer one. The ID that is listed is what get, show
     and restore take; its first digits are enough while they mean one message.
     """
-    from mailmove.archive.search import Query, folded
     from mailmove.cli.running import Work, present, run
     from mailmove.jobs.find import FindResult, Options
     from mailmove.jobs.find import find as job
     from mailmove.jobs.progress import Progress
     from mailmove.report import find as report
-    from mailmove.streams import typed
-    from mailmove.units import parse_age, parse_size
-
-    def words(given: list[str] | None) -> tuple[str, ...]:
-        return tuple(folded(word) for each in given or () for word in typed(each).split())
-
-    def moment(given: str | None) -> int | None:
-        return int(parse_age(given).cutoff(datetime.now(UTC)).timestamp()) if given else None
 
     setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, archive=archive)
-    query = Query(
-        words=words(text),
-        from_=words(from_),
-        to=words(to),
-        subject=words(subject),
-        since=moment(since),
-        before=moment(before),
-        larger=parse_size(larger_than) if larger_than else None,
-        only_here=only_here,
-    )
+    query = searching.query(text, from_, to, subject, since, before, larger_than, only_here)
     wanted = Options(query, tuple(folder or ()), body, limit)
 
     def start(work: Work) -> Generator[Progress, None, FindResult]:

@@ -1,20 +1,35 @@
-"""``mailmove get`` and ``mailmove show``."""
+"""``mailmove get``."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailmove.cli import options
+from mailmove.cli import options, searching
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Messages by ID, as mailmove find lists them.")]
+if TYPE_CHECKING:
+    from mailmove.cli.chosen import Chosen
 
 
 def get(
-    ids: Ids,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--find", metavar="TEXT", help="Messages with these words, as find finds them.")
+    ] = None,
+    from_: searching.From = None,
+    to: searching.To = None,
+    subject: searching.Subject = None,
+    since: searching.Since = None,
+    before: searching.Before = None,
+    folder: options.Include = None,
+    larger_than: searching.LargerThan = None,
+    only_here: searching.OnlyHere = False,
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="DIR|-", help="Where to; - writes one message to standard output.")
     ] = ".",
@@ -30,19 +45,42 @@ def get(
     """Copy messages out of the archive as .eml files. Needs no server.
 
     They are octet for octet as the server sent them: each is hashed while it is copied, and one that is not what was
-    archived is not delivered. Nothing is overwritten.
+    archived is not delivered. A file is named by the day the message arrived and its subject. Nothing is overwritten.
     """
-    from mailmove.cli.chosen import chosen
+    from mailmove.cli.chosen import chosen, searched
+    from mailmove.errors import UsageError
+    from mailmove.jobs.find import Options
+
+    setup = options.setup(config, quiet=quiet, verbose=verbose, archive=archive)
+    query = searching.query(text, from_, to, subject, since, before, larger_than, only_here)
+    is_search = bool(folder) or query != searching.query(None, None, None, None, None, None, None, False)
+    if bool(ids) == is_search:
+        raise UsageError(
+            "messages are named by their IDs or by a search, not both" if ids else "which messages?",
+            f"For example: {setup.again(None).command('get', '--folder', 'INBOX', '--since', '30d')}",
+        )
+    messages = (
+        searched(setup, account, Options(query, tuple(folder or ())))
+        if is_search
+        else chosen(setup, account, ids or [])
+    )
+    _write(messages, output, attachments=attachments, quiet=quiet)
+
+
+def _write(
+    messages: AbstractContextManager[dict[bytes, list[Chosen]]], output: str, *, attachments: bool, quiet: bool
+) -> None:
     from mailmove.errors import UsageError
     from mailmove.jobs.get import octets, save, save_attachments
     from mailmove.report import words
     from mailmove.streams import deliver
 
-    setup = options.setup(config, quiet=quiet, verbose=verbose, archive=archive)
-    if output == "-" and (len(ids) != 1 or attachments):
-        raise UsageError("standard output takes one message, and no attachments", "Name a directory: -o DIR")
     directory = os.path.expanduser(output)
-    with chosen(setup, account, ids) as found:
+    with messages as found:
+        if output == "-" and (len(found) != 1 or attachments):
+            raise UsageError("standard output takes one message, and no attachments", "Name a directory: -o DIR")
+        if not found and not quiet:
+            print("Nothing was found.", file=sys.stderr)
         for sha256, hits in found.items():
             source = hits[0].archive
             if output == "-":
@@ -52,33 +90,5 @@ def get(
             if not quiet:
                 for path in paths:
                     print(words.path(path))
-                if not paths:
+                if not paths and len(found) == 1:
                     print("It has no attachments.", file=sys.stderr)
-
-
-def show(
-    id_: Annotated[
-        str,
-        typer.Argument(
-            metavar="ID|FOLDER:UID",
-            help="A message by ID, as mailmove find lists it; or by folder and UID, also one that is doubted.",
-        ),
-    ],
-    account: options.InAccounts = None,
-    archive: options.ArchiveDir = None,
-    config: options.ConfigFile = None,
-    verbose: options.Verbose = 0,
-) -> None:
-    """Show a message's header and text in the terminal. Needs no server and fetches nothing from anywhere."""
-    from mailmove.cli.chosen import chosen, only
-    from mailmove.jobs.get import letter, named_letter
-    from mailmove.report.letter import text
-
-    setup = options.setup(config, verbose=verbose, archive=archive)
-    if ":" in id_:
-        with only(setup, account) as (place, opened):
-            print("\n".join(text(named_letter(opened, id_), setup.again(place))))
-        return
-    with chosen(setup, account, [id_]) as found:
-        for sha256, hits in found.items():
-            print("\n".join(text(letter(hits[0].archive, sha256), setup.again(hits[0].place))))

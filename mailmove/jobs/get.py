@@ -1,46 +1,27 @@
-"""Get and show: messages out of the archive, into files or before people's eyes. Works from the archive alone."""
+"""Get: messages out of the archive into files. Works from the archive alone."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from itertools import count
 
-from mailmove.archive import disk, doubted, durable, layout, proof, reading
+from mailmove.archive import disk, durable, layout, proof, reading
 from mailmove.archive.search import Search
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError
-from mailmove.jobs import doubting
-from mailmove.jobs.find import read_message
+from mailmove.mail import fields
 from mailmove.mail.attachments import attachments
 from mailmove.mail.message import parse
-from mailmove.mail.text import text
-from mailmove.model import Copy, Found
+from mailmove.model import Found
 from mailmove.safe import visible
-from mailmove.units import short_id
+from mailmove.units import utc
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _MAX_STEM = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message for a person, not made safe for a terminal; ``attachments`` are names and octets.
-
-    ``notes`` say what of it cannot be read, ``skipped`` what was left out because it is too much.
-    """
-
-    found: Found
-    header: tuple[tuple[str, str], ...]
-    text: str
-    attachments: tuple[tuple[str, int], ...]
-    notes: tuple[str, ...]
-    skipped: tuple[str, ...]
-    doubted: str = ""
-    """Folder and UID of the message that this may not be, as they are typed; then :attr:`doubt` says why."""
-    doubt: str = ""
-    came: bool = False
-    """It is not archived: it came in the message's place and was put aside."""
+_BLANK = re.compile(r"\s+")
+_UNSAFE = re.compile(r"""[/\\:*?"<>|%\x00-\x1f\x7f]""")  # on one system or another
 
 
 def octets(archive: Archive, sha256: bytes) -> Iterator[bytes]:
@@ -53,17 +34,31 @@ def octets(archive: Archive, sha256: bytes) -> Iterator[bytes]:
 
 
 def save(archive: Archive, sha256: bytes, directory: str) -> str:
-    """Write a message to ``<ID>.eml``, unless it is there already; returns the path.
+    """Write a message to a file named by its date and subject, unless it is there already; returns the path.
 
     :raises ArchiveError: when it cannot be read, or not be written.
     """
-    name = f"{short_id(sha256)}.eml"
-    path = os.path.join(directory, name)
-    with durable.explained(f"writing {visible(path)}"):
+    with Search(archive.index.path) as search:
+        found = search.found([sha256])[0]
+    with durable.explained(f"writing to {visible(directory)}"):
         opened = _directory(directory)
         try:
-            if not _holds(opened, name, sha256):
-                name = _write_new(opened, name, octets(archive, sha256))
+            name = message_name(found, ".eml", disk.longest_name(opened))
+            name = _there(opened, name, sha256) or _write_new(opened, name, octets(archive, sha256))
+        finally:
+            os.close(opened)
+    return os.path.join(directory, name)
+
+
+def save_page(found: Found, page: str, directory: str) -> str:
+    """Write a page of HTML to a new file named like the message; returns the path.
+
+    :raises ArchiveError: when it cannot be written.
+    """
+    with durable.explained(f"writing to {visible(directory)}"):
+        opened = _directory(directory)
+        try:
+            name = _write_new(opened, message_name(found, ".html", disk.longest_name(opened)), (page.encode(),))
         finally:
             os.close(opened)
     return os.path.join(directory, name)
@@ -87,40 +82,12 @@ def save_attachments(archive: Archive, sha256: bytes, directory: str) -> list[st
     return paths
 
 
-def letter(archive: Archive, sha256: bytes) -> Letter:
-    """A message to be shown.
-
-    :raises ArchiveError: when no copy of it is what was archived.
-    """
-    with Search(archive.index.path) as search:
-        found = search.found([sha256])[0]
-    return _letter(found, octets(archive, sha256))
-
-
-def named_letter(archive: Archive, message: str) -> Letter:
-    """The message that ``FOLDER:UID`` means, to be shown; where something came in its place, that.
-
-    :raises UsageError: when it names none, or several, or nothing of it is there.
-    :raises ArchiveError: when it cannot be read.
-    """
-    one, *more = doubting.named(archive, message)
-    if more:
-        raise UsageError("one message is shown at a time", "Write FOLDER:UID, as in INBOX:2.")
-    if one.came is None:
-        shown = letter(archive, one.sha256)
-    else:
-        copy = Copy(*one.id, on_server=True)
-        found = Found(one.sha256, 0, one.came.octets, None, None, None, None, None, (copy,))
-        shown = _letter(found, iter((doubted.content(archive, one.came),)))
-    return replace(shown, doubted=message if one.doubt else "", doubt=one.doubt, came=one.came is not None)
-
-
-def _letter(found: Found, pieces: Iterator[bytes]) -> Letter:
-    message, left_out = read_message(pieces, found.octets)
-    header = tuple((name, value) for name in ("From", "To", "Cc", "Date", "Subject") for value in message.header(name))
-    attached = tuple((each.name, len(each.content)) for each in attachments(message))
-    read = text(message)
-    return Letter(found, header, read, attached, tuple(message.notes), (*message.skipped, *left_out))
+def message_name(found: Found, ending: str, longest: int = layout.NAME_MAX) -> str:
+    """``2025-04-02 Fattura 118.eml``: the day a message arrived or was sent, and its subject, safe on every system."""
+    moment = found.arrival or fields.sent(found.date)
+    day = f"{utc(moment).astimezone():%Y-%m-%d}" if moment else "undated"
+    subject = _BLANK.sub(" ", _UNSAFE.sub(" ", fields.text(found.subject))).strip(" .")[:_MAX_STEM].strip(" .")
+    return layout.safe_part(f"{day} {subject or 'no subject'}{ending}", longest)
 
 
 def safe_name(name: str, longest: int = layout.NAME_MAX) -> str:
@@ -138,6 +105,22 @@ def _directory(path: str) -> int:
     return durable.open_dir(path)
 
 
+def _there(directory: int, name: str, sha256: bytes) -> str | None:
+    """The file of this name, or of this name with a number, that holds these octets; None: there is none."""
+    wanted, numbered = name, _numbered(name)
+    while os.access(wanted, os.F_OK, dir_fd=directory, follow_symlinks=False):
+        if _holds(directory, wanted, sha256):
+            return wanted
+        wanted = next(numbered)
+    return None
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """The same name with a number, for a file that is there already."""
+    stem, dot, extension = name.rpartition(".")
+    return (f"{stem}-{number}{dot}{extension}" if stem else f"{name}-{number}" for number in count(2))
+
+
 def _holds(directory: int, name: str, sha256: bytes) -> bool:
     try:
         fd = durable.open_file(name, directory)
@@ -151,15 +134,13 @@ def _holds(directory: int, name: str, sha256: bytes) -> bool:
 
 def _write_new(directory: int, name: str, pieces: Iterable[bytes]) -> str:
     """Write a file that is not there yet, under this name or with a number; one that fails leaves nothing behind."""
-    stem, dot, extension = name.rpartition(".")
-    number, wanted = 1, name
+    wanted, numbered = name, _numbered(name)
     while True:
         try:
             fd = os.open(wanted, _NEW, 0o600, dir_fd=directory)
             break
         except FileExistsError:
-            number += 1
-            wanted = f"{stem}-{number}{dot}{extension}" if stem else f"{name}-{number}"
+            wanted = next(numbered)
     try:
         try:
             for piece in pieces:

@@ -24,7 +24,7 @@ _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:(.*)", re.DOTALL)
 
 @dataclass(slots=True)
 class Header:
-    """A header block: names in lower case and values as they stand there, folded."""
+    """A header block: names and values as they stand there, values folded."""
 
     items: list[tuple[bytes, bytes]] = field(default_factory=list)
 
@@ -35,12 +35,12 @@ class Header:
 
     def without(self, name: str) -> Header:
         """The same without the fields of this name."""
-        return Header([(key, value) for key, value in self.items if key != name.encode()])
+        return Header([(key, value) for key, value in self.items if key.lower() != name.encode()])
 
     def all(self, name: str) -> list[bytes]:
         """The values of every field of this name."""
         wanted = name.lower().encode()
-        return [value for key, value in self.items if key == wanted]
+        return [value for key, value in self.items if key.lower() == wanted]
 
     def first(self, name: str) -> bytes:
         """The value of the first one; empty where there is none."""
@@ -261,7 +261,7 @@ class _Parser:
                 value.append(line)
             elif found := _FIELD.match(line):
                 header.add(name, value)
-                name, value, doubtful = found[1].lower(), [found[2]], -1
+                name, value, doubtful = found[1], [found[2]], -1
             elif is_first and not name and line.startswith((b"From ", b">From ")):
                 continue
             elif doubtful >= 0 or not (name or is_first):

@@ -12,7 +12,7 @@ from mailmove.mail.html.text import readable
 from mailmove.mail.message import Message, header
 from mailmove.mail.structure import Part
 
-_CALENDARS = ("text/calendar", "application/ics")
+CALENDARS = ("text/calendar", "application/ics")
 _SHOWN = ("From", "To", "Date", "Subject")
 _STUB = 500  # characters of a plain alternative that may say no more than that there is another
 _RICHER = 3
@@ -49,7 +49,7 @@ class _Reader:
             self.images |= {each.content_id: each.file_name for each in part.parts if each.content_id}
             for each in part.parts:
                 yield from self.read(each)
-        elif is_text(part) or part.kind in _CALENDARS:
+        elif is_text(part) or part.kind in CALENDARS:
             yield self._decoded(part)
         elif part.kind.startswith("image/") and not part.is_attachment and not part.content_id:
             yield f"[image: {part.file_name or part.kind}]"
@@ -66,8 +66,8 @@ class _Reader:
 
     def _alternative(self, part: Part) -> Iterator[str]:
         """The plainest that says something (RFC 2046 5.1.4: the plainest comes first), and the invitation."""
-        calendars = [each for each in part.parts if each.kind in _CALENDARS]
-        others = [each for each in part.parts if each.kind not in _CALENDARS]
+        calendars = [each for each in part.parts if each.kind in CALENDARS]
+        others = [each for each in part.parts if each.kind not in CALENDARS]
         best: list[str] = []
         for each in sorted(others, key=lambda each: each.kind != "text/plain"):
             if not _is_blank(best) and not _is_stub(best, each):
@@ -89,7 +89,7 @@ class _Reader:
             source = charsets.decode(part.content, charsets.in_html(part.content, part.label))
             return readable(source, self.message.budget, links=self.links, images=self.images)
         source = charsets.decode(part.content, part.label)
-        return invitation(source) if part.kind in _CALENDARS else source
+        return invitation(source) if part.kind in CALENDARS else source
 
 
 def _length(pieces: list[str]) -> int:

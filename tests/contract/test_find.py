@@ -129,8 +129,8 @@ def test_what_left_the_server_is_only_here(home: Path, mailmove: Program, mailbo
 def test_get_gives_the_octets_that_the_server_sent(home: Path, mailmove: Program, tmp_path: Path) -> None:
     wanted = id_of(mailmove, home, "files")
     done = mailmove("get", wanted, "--archive", home, "-o", tmp_path / "out")
-    assert (done.code, done.out) == (0, f"{tmp_path}/out/{wanted}.eml\n")
-    assert (tmp_path / "out" / f"{wanted}.eml").read_bytes() == MIXED
+    assert (done.code, done.out) == (0, f"{tmp_path}/out/2022-01-01 files.eml\n")
+    assert (tmp_path / "out" / "2022-01-01 files.eml").read_bytes() == MIXED
     assert mailmove("get", wanted, "--archive", home, "-o", tmp_path / "out").out == done.out
     assert len(list((tmp_path / "out").iterdir())) == 1
     piped = subprocess.run(
@@ -152,7 +152,7 @@ def test_get_delivers_nothing_that_was_altered_and_finds_another_copy(
         done = mailmove("get", twice, "--archive", home, "-o", tmp_path / name)
         if name == "Sent":
             assert done.code == 0, done.err
-            assert (tmp_path / name / f"{twice}.eml").read_bytes() == message(3)
+            assert (tmp_path / name / "2024-01-01 message 3.eml").read_bytes() == message(3)
     assert done.code == 7
     assert twice in done.err and "INBOX UID 8: its file was altered" in done.err and "--refetch" in done.err
     assert not list((tmp_path / "INBOX").iterdir())

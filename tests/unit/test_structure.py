@@ -79,6 +79,7 @@ ONLY_IN = {
     "requests": {"oauth"},
     "dns": {"discovery"},
     "defusedxml": {"discovery", "mail"},
+    "nh3": {"mail"},
     "pypdf": {"mail"},
     "striprtf": {"mail"},
     "urllib.request": {"discovery"},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -80,10 +81,15 @@ class Extractor:
             return Extracted("", "it is too large to be read")
         return self._ask(kind, octets)
 
-    def _ask(self, kind: formats.Format, octets: bytes) -> Extracted:
+    def page(self, html: str, images: Mapping[str, str]) -> Extracted:
+        """HTML made harmless (:func:`mailmove.mail.html.sanitise.sanitised`), and what was left out of it."""
+        asked = json.dumps({"html": html, "images": dict(images)}).encode()
+        return self._ask(formats.Format.PAGE, asked, 2 * len(asked) + self._limits.characters)
+
+    def _ask(self, kind: formats.Format, octets: bytes, characters: int = 0) -> Extracted:
         process = self._process = self._process or self._started()
         assert process.stdin is not None
-        asked = worker.ASKED.pack(kind, len(octets), self._limits.cpu, self._limits.characters)
+        asked = worker.ASKED.pack(kind, len(octets), self._limits.cpu, characters or self._limits.characters)
         answer = _Answer()
         try:
             process.stdin.write(asked + octets)

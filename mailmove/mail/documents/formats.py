@@ -14,6 +14,7 @@ class Format(IntEnum):
 
     PDF = 1
     RTF = 2
+    PAGE = 4  # HTML that is made harmless; never found in octets
     OFFICE = 3  # a ZIP file of XML: Office Open XML (ECMA-376), OpenDocument (ISO 26300)
 
 

@@ -7,6 +7,7 @@ system keeps are set here; memory, and time on the wall, are watched by :mod:`.e
 from __future__ import annotations
 
 import io
+import json
 import resource
 import struct
 import sys
@@ -22,6 +23,10 @@ ANSWERED = struct.Struct(">cI")  # what, octets
 TEXT, NOTE, END = b"t", b"n", b"e"
 MAX_ADDRESSES = 2 << 30  # octets
 _FRAME = 1 << 13  # characters
+
+
+class LeftOut(Exception):
+    """All is read, but something is not shown."""
 
 
 class _Full(Exception):
@@ -88,10 +93,12 @@ def _read(kind: Format, octets: bytes, answer: _Answer) -> str:
         _READERS[kind](octets, answer.emit)
     except _Full:
         return "only its beginning was read: it is too long"
+    except LeftOut as left_out:
+        return str(left_out)
     except office.Encrypted:
         return "it is encrypted"
     except ImportError:
-        return "reading it needs: pip install 'mailmove[text]'"
+        return f"it needs: pip install 'mailmove[{'html' if kind is Format.PAGE else 'text'}]'"
     except MemoryError:
         return "only its beginning was read: it needs too much memory"
     except Exception as error:  # noqa: BLE001 - libraries fail in many ways on what strangers make
@@ -117,7 +124,22 @@ def _rtf(octets: bytes, emit: Emit) -> None:
     emit(str(rtf_to_text(octets.decode("latin-1"), errors="replace")))  # type: ignore[no-untyped-call]
 
 
-_READERS: dict[Format, Callable[[bytes, Emit], None]] = {Format.PDF: _pdf, Format.RTF: _rtf, Format.OFFICE: office.read}
+def _page(octets: bytes, emit: Emit) -> None:
+    from mailmove.mail.html.sanitise import sanitised
+
+    asked = json.loads(octets)
+    page, left_out = sanitised(asked["html"], asked["images"])
+    emit(page)
+    if left_out:
+        raise LeftOut(f"{left_out} image{'s' * (left_out > 1)} that would have to be fetched")
+
+
+_READERS: dict[Format, Callable[[bytes, Emit], None]] = {
+    Format.PDF: _pdf,
+    Format.RTF: _rtf,
+    Format.OFFICE: office.read,
+    Format.PAGE: _page,
+}
 
 
 if __name__ == "__main__":
