@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.kit import Mailbox, Program, message
-from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot import Dovecot, installed
 
+TOLD = {"2.3": r" mail_location = .*\n", "2.4": r" mail_driver = .*\n( +mail\w+ = .*\n)+"}
+"""Where README tells a Dovecot of either language how to serve an archive."""
 FOLDERS = ("INBOX", "Sent", "Archive/2019", "Työ/Laskut & Kuitit", "cur", "100 % :-)")
 FLAGS = (("\\Seen",), ("\\Flagged", "\\Answered"), ("\\Deleted", "\\Seen"), ("\\Draft", "$Invoice"), ())
 
@@ -34,13 +36,16 @@ def archive(mailbox: Mailbox, mailmove: Program) -> Path:
 
 @pytest.fixture
 def served(archive: Path) -> Iterator[tuple[Mailbox, Path]]:
-    """A Dovecot that serves a copy of the archive, by the line that README tells."""
-    told = re.search(r"mail_location = (maildir:~/([^:]+):\S+)", (Path(__file__).parents[2] / "README.md").read_text())
+    """A Dovecot that serves a copy of the archive, by the lines that README tells for its version."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    told = re.search(TOLD[installed()[1]], readme)
     assert told
-    server = Dovecot(location=told[1])
+    directory = re.search(r"~/([^:\s]+)", told[0])
+    assert directory
+    server = Dovecot(extra=told[0])
     try:
         home = server.home("reader")
-        place = home / told[2]
+        place = home / directory[1]
         shutil.copytree(archive, place)
         server.own(home)
         yield Mailbox("dovecot", server.host, server.imap, "reader"), place

@@ -1,4 +1,4 @@
-"""A private Dovecot for tests: its own configuration, loopback, ephemeral ports, no root needed.
+"""A private Dovecot for tests, 2.3 or 2.4: its own configuration, loopback, ephemeral ports, no root needed.
 
 Every user name exists, with the password ``pw``. Run by root, it runs as nobody, because Dovecot keeps no mail as root.
 """
@@ -21,97 +21,9 @@ from typing import Any
 
 import trustme
 
-PASSWORD = "pw"
+from tests.servers.dovecotconf import configuration, language
 
-_CONFIG = """
-base_dir = {root}/run
-state_dir = {root}/state
-log_path = {root}/dovecot.log
-protocols = imap pop3
-listen = 127.0.0.1
-default_internal_user = {user}
-default_login_user = {user}
-default_internal_group = {group}
-first_valid_uid = {uid}
-first_valid_gid = {gid}
-mail_max_userip_connections = 1000
-default_vsz_limit = 1G
-disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_failure_delay = 0
-ssl = yes
-ssl_cert = <{root}/server.pem
-ssl_key = <{root}/server.key
-ssl_dh =
-mail_location = {location}
-mail_plugins = quota
-mailbox_list_index = no
-protocol imap {{
-  mail_plugins = quota imap_quota
-}}
-plugin {{
-  quota = count:User quota
-  quota_vsizes = yes
-  quota_rule = *:storage={storage}:messages=100000
-}}
-namespace inbox {{
-  inbox = yes
-  separator = {separator}
-  prefix = {prefix}
-  mailbox Drafts {{
-    special_use = \\Drafts
-  }}
-  mailbox Sent {{
-    special_use = \\Sent
-  }}
-  mailbox Trash {{
-    special_use = \\Trash
-  }}
-  mailbox Junk {{
-    special_use = \\Junk
-  }}
-}}
-passdb {{
-  driver = static
-  mechanisms = plain login
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={root}/home/%u allow_all_users=yes
-}}
-service anvil {{
-  chroot =
-}}
-service stats {{
-  chroot =
-}}
-service imap-login {{
-  chroot =
-  process_min_avail = 1
-  service_count = 0
-  inet_listener imap {{
-    port = {imap}
-  }}
-  inet_listener imaps {{
-    port = {imaps}
-    ssl = yes
-  }}
-}}
-service pop3-login {{
-  chroot =
-  inet_listener pop3 {{
-    port = {pop3}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
-}}
-service imap {{
-  process_limit = 512
-}}
-{extra}
-"""
+PASSWORD = "pw"
 
 
 class Unavailable(Exception):
@@ -119,18 +31,19 @@ class Unavailable(Exception):
 
 
 @functools.lru_cache
-def binary() -> str:
-    """The path of a Dovecot 2.3.
+def installed() -> tuple[str, str]:
+    """The path of Dovecot, and the language of its configuration ("2.3" or "2.4").
 
-    :raises Unavailable: when there is none.
+    :raises Unavailable: when there is none, or one that neither is for.
     """
     found = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if not found:
         raise Unavailable("it is not installed (Debian: dovecot-imapd dovecot-pop3d)")
     version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    if not version.startswith("2.3."):
-        raise Unavailable(f"this is Dovecot {version}, the configuration of the tests is for 2.3")
-    return found
+    spoken = language(version)
+    if not spoken:
+        raise Unavailable(f"this is Dovecot {version}, the configurations of the tests are for 2.3 and 2.4")
+    return found, spoken
 
 
 class Dovecot:
@@ -139,13 +52,12 @@ class Dovecot:
     def __init__(
         self,
         *,
-        location: str = "maildir:~/Maildir",
         storage: str = "1G",
         separator: str = "/",
         prefix: str = "",
         extra: str = "",
     ) -> None:
-        program = binary()
+        program, spoken = installed()
         owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
         self._run_as: dict[str, Any] = (
             {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
@@ -162,7 +74,9 @@ class Dovecot:
         issued.private_key_pem.write_to_path(str(self.root / "server.key"))
         (self.root / "server.pem").write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
         (self.root / "dovecot.conf").write_text(
-            _CONFIG.format(
+            configuration(
+                spoken,
+                extra,
                 root=self.root,
                 user=owner.pw_name,
                 group=grp.getgrgid(owner.pw_gid).gr_name,
@@ -171,12 +85,10 @@ class Dovecot:
                 imap=self.imap,
                 imaps=self.imaps,
                 pop3=self.pop3,
-                location=location,
                 storage=storage,
                 separator=separator,
                 prefix=prefix,
                 password=PASSWORD,
-                extra=extra,
             )
         )
         self._own(self.root)

@@ -12,13 +12,49 @@ import secrets
 import tempfile
 import time
 from pathlib import Path
+from string import Template
 from urllib.parse import urlencode
 
 import jwt
 
+from tests.servers.dovecot import installed
 from tests.servers.web import Answer, Request, Web
 
 CLIENT = "client-of-the-test"
+
+_BELIEVING = """
+auth_mechanisms = plain login oauthbearer xoauth2
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
+_BY_2_3 = """
+passdb {
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = $settings
+}
+"""
+_SETTINGS_OF_2_3 = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix=$keys/
+username_attribute = sub
+"""
+_BY_2_4 = """
+oauth2 {
+  introspection_mode = local
+  username_attribute = sub
+  oauth2_local_validation {
+    dict fs {
+      fs posix {
+        prefix = $keys/
+      }
+    }
+  }
+}
+"""
 
 
 class Issuer:
@@ -66,24 +102,9 @@ class Issuer:
     def dovecot(self) -> str:
         """More configuration for Dovecot: it takes the tokens of this issuer, and passwords as before."""
         settings = self._root / "dovecot-oauth2.conf.ext"
-        settings.write_text(
-            "introspection_mode = local\n"
-            f"local_validation_key_dict = fs:posix:prefix={self._root}/keys/\n"
-            "username_attribute = sub\n"
-        )
-        return f"""
-auth_mechanisms = plain login oauthbearer xoauth2
-passdb {{
-  driver = oauth2
-  mechanisms = oauthbearer xoauth2
-  args = {settings}
-}}
-service anvil {{
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-"""
+        settings.write_text(Template(_SETTINGS_OF_2_3).substitute(keys=self._keys.parents[1]))
+        checking = {"2.3": _BY_2_3, "2.4": _BY_2_4}[installed()[1]]
+        return _BELIEVING + Template(checking).substitute(keys=self._keys.parents[1], settings=settings)
 
     def new_key(self) -> None:
         """Sign with another key from now on; whoever asks for the one before finds none."""
