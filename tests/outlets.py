@@ -45,7 +45,7 @@ def _main(kinds: Sequence[str]) -> None:
 
     settle()  # as each run would begin
     for module in pkgutil.walk_packages(mailmove.__path__, "mailmove."):
-        if not module.name.startswith(("mailmove.demo", "mailmove.oauth.", "mailmove.__")):
+        if not module.name.startswith(("mailmove.demo", "mailmove.accounts.oauth.", "mailmove.__")):
             import_module(module.name)
     said = [_one(command, kinds) for command in json.loads(sys.stdin.buffer.read())]
     sys.stdout.buffer.write(json.dumps(said).encode())

@@ -13,17 +13,17 @@ from mailmove.archive.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.evidence import waived
-from mailmove.jobs.export import Options as ExportOptions
-from mailmove.jobs.export import export
-from mailmove.jobs.prune import carry_out, decline, plan
-from mailmove.jobs.prune_plan import Options
-from mailmove.jobs.prune_results import PrunePlan, PruneResult
-from mailmove.jobs.results import ExportResult
+from mailmove.imap.deletion import Deletion, Outcome
+from mailmove.imap.session import Session
+from mailmove.imap.wire import Wire
+from mailmove.jobs.export.result import ExportResult
+from mailmove.jobs.export.run import Options as ExportOptions
+from mailmove.jobs.export.run import export
+from mailmove.jobs.prune.plan import Options
+from mailmove.jobs.prune.result import PrunePlan, PruneResult
+from mailmove.jobs.prune.run import carry_out, decline, plan
 from mailmove.model import Endpoint, Folder, Listed, MessageId, Password, Security
 from mailmove.plan.policy import Asked, Policy
-from mailmove.server.deletion import Deletion, Outcome
-from mailmove.server.session import Session
-from mailmove.server.wire import Wire
 from mailmove.units import parse_age
 
 T = TypeVar("T")

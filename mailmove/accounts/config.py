@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mailmove.accounts.ownership import writable_by_others
 from mailmove.errors import RefusedError, UsageError
 from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
-from mailmove.ownership import writable_by_others
 from mailmove.plan.policy import Policy, parse_age_by, parse_keep, parse_max_delete, parse_rule
 from mailmove.safe import few, visible
 from mailmove.units import Age, parse_age, parse_size

@@ -8,9 +8,9 @@ from typing import Any
 
 import tomlkit
 
-from mailmove import config
-from mailmove.archive import durable
-from mailmove.config import Config, OAuthClient
+from mailmove.accounts import config
+from mailmove.accounts.config import Config, OAuthClient
+from mailmove.archive.files import durable
 from mailmove.errors import UsageError
 from mailmove.safe import visible
 

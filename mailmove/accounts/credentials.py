@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Sequence
 
-from mailmove import streams, vault
+from mailmove import streams
+from mailmove.accounts import vault
+from mailmove.accounts.config import Account
 from mailmove.cancel import Cancel
-from mailmove.config import Account
 from mailmove.errors import LoginError
 from mailmove.model import Password, Secret
 from mailmove.safe import visible
@@ -55,7 +56,7 @@ def resolve(account: Account, *, alone: bool, cancel: Cancel | None = None) -> S
     """
     cancel = cancel or Cancel()
     if account.oauth:
-        from mailmove.oauth import Tokens
+        from mailmove.accounts.oauth import Tokens
 
         return Tokens(account, vault.of(account))
     if alone and (given := from_environment()):

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from mailmove.archive import durable
-from mailmove.config import Account
+from mailmove.accounts.config import Account
+from mailmove.archive.files import durable
 from mailmove.errors import LoginError
 from mailmove.safe import visible
 

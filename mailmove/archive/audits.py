@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from mailmove.archive import durable
+from mailmove.archive.files import durable
 from mailmove.archive.memory import Memory
 from mailmove.units import parse_timestamp, timestamp, utc
 

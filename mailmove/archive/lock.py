@@ -24,7 +24,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 
-from mailmove.archive import disk, durable
+from mailmove.archive.files import disk, durable
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 from mailmove.units import timestamp

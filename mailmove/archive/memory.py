@@ -10,7 +10,7 @@ import json
 import os
 from urllib.parse import quote
 
-from mailmove.archive import durable
+from mailmove.archive.files import durable
 from mailmove.errors import ArchiveError
 
 _NEWEST = "newest-message"

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple
 
-from mailmove.archive import disk, durable, headers, index, journal, manifest, names, newer, recall, records, weak
+from mailmove.archive.files import disk, durable, names, weak
+from mailmove.archive.files.names import Base
+from mailmove.archive.index import headers, index
 from mailmove.archive.lock import Lock
-from mailmove.archive.manifest import FolderDir
 from mailmove.archive.memory import Memory
-from mailmove.archive.names import Base
+from mailmove.archive.record import journal, manifest, newer, recall, records
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.errors import ArchiveError, RefusedError
 from mailmove.model import Folder
 from mailmove.safe import visible

@@ -155,7 +155,7 @@ def change_password(
 
     It is tried, then kept where the old one was.
     """
-    from mailmove import configedit
+    from mailmove.accounts import configedit
     from mailmove.cli import secrets, signing_in, terminal
 
     setup = options.setup(config, verbose=verbose, json=json)
@@ -211,7 +211,7 @@ def remove_account(
 
     Nothing changes on the server.
     """
-    from mailmove import configedit, vault
+    from mailmove.accounts import configedit, vault
     from mailmove.cli import secrets, terminal
     from mailmove.report import words
     from mailmove.report.json import document

@@ -6,20 +6,20 @@ import os
 import shlex
 from dataclasses import dataclass, replace
 
-from mailmove import config as configuration
-from mailmove import configedit
+from mailmove.accounts import config as configuration
+from mailmove.accounts import configedit
+from mailmove.accounts.config import OAuthClient
+from mailmove.accounts.discovery import address as addresses
+from mailmove.accounts.discovery import providers
+from mailmove.accounts.discovery.address import Address
+from mailmove.accounts.discovery.find import Found, find
 from mailmove.cli import signing_in, terminal
 from mailmove.cli.options import Setup
-from mailmove.config import OAuthClient
-from mailmove.discovery import address as addresses
-from mailmove.discovery import providers
-from mailmove.discovery.address import Address
-from mailmove.discovery.find import Found, find
 from mailmove.errors import RefusedError, UsageError
+from mailmove.imap.trust import trust
 from mailmove.jobs.login_test import LoginTest
 from mailmove.model import Endpoint, Security
 from mailmove.safe import visible
-from mailmove.server.trust import trust
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,14 +49,14 @@ def audit(
     Several accounts come in one table, the one that fills up first at the top; name one to see all of it.
     """
     from mailmove.archive.audits import Audits
-    from mailmove.archive.header_cache import HeaderCache
+    from mailmove.archive.index.header_cache import HeaderCache
     from mailmove.cli.running import Work, present, run
     from mailmove.errors import ArchiveError, Exit, UsageError
-    from mailmove.jobs.audit import State
-    from mailmove.jobs.audit import audit as job
-    from mailmove.jobs.audit_result import AuditResult
+    from mailmove.jobs.audit.result import AuditResult
+    from mailmove.jobs.audit.run import State
+    from mailmove.jobs.audit.run import audit as job
+    from mailmove.jobs.audit.survey import AGES, Options
     from mailmove.jobs.progress import Progress
-    from mailmove.jobs.survey import AGES, Options
     from mailmove.plan.gauge import parse_percent
     from mailmove.plan.groups import parse_by
     from mailmove.plan.policy import Policy, parse_age_by

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from mailmove.archive.search import Search
+from mailmove.archive.index.search import Search
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup

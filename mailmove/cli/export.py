@@ -46,10 +46,10 @@ def export(
     Run it again at any time: only what is new is fetched, and whatever interrupted the last run, it goes on from there.
     """
     from mailmove.cli.running import Told, Work, present, run, telling
-    from mailmove.jobs.export import Options
-    from mailmove.jobs.export import export as job
+    from mailmove.jobs.export.result import ExportResult
+    from mailmove.jobs.export.run import Options
+    from mailmove.jobs.export.run import export as job
     from mailmove.jobs.progress import Progress
-    from mailmove.jobs.results import ExportResult
     from mailmove.report import export as report
 
     setup = options.setup(

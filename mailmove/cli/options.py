@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from mailmove import config as configuration
+from mailmove.accounts import config as configuration
+from mailmove.accounts.config import Account, Config
 from mailmove.archive.memory import Memory
-from mailmove.config import Account, Config
 from mailmove.errors import ArchiveError, UsageError
 from mailmove.report.again import Again
 from mailmove.safe import few, visible

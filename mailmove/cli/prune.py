@@ -84,9 +84,9 @@ def prune(
     """
     from mailmove.cli.running import Told, Work, present, run, telling
     from mailmove.jobs.progress import Progress
-    from mailmove.jobs.prune import carry_out, decline, plan
-    from mailmove.jobs.prune_plan import Options
-    from mailmove.jobs.prune_results import PruneResult
+    from mailmove.jobs.prune.plan import Options
+    from mailmove.jobs.prune.result import PruneResult
+    from mailmove.jobs.prune.run import carry_out, decline, plan
     from mailmove.plan import policy as policies
     from mailmove.report import prune as report
     from mailmove.units import parse_age

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
-from mailmove import config as configuration
-from mailmove import configedit
+from mailmove.accounts import config as configuration
+from mailmove.accounts import configedit
+from mailmove.accounts.config import Account
+from mailmove.accounts.vault import Keyring
 from mailmove.archive.store import Archive, exists
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import Work, present, run
-from mailmove.config import Account
 from mailmove.errors import ArchiveError, Exit, LoginError, UsageError
 from mailmove.jobs.progress import Progress
 from mailmove.jobs.rebind import Rebind, bind, compare
 from mailmove.report import rebind as report
 from mailmove.report import words
 from mailmove.safe import visible
-from mailmove.vault import Keyring
 
 
 def rebind(setup: Setup, name: str, *, host: str | None, port: int | None, user: str | None, yes: bool) -> Exit:

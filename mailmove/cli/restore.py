@@ -47,9 +47,9 @@ def restore(
     """
     from mailmove.cli.running import Work, present
     from mailmove.cli.running import run as carry_out
+    from mailmove.jobs.export.result import RestoreResult
     from mailmove.jobs.progress import Progress
-    from mailmove.jobs.restore import Options, Restore
-    from mailmove.jobs.results import RestoreResult
+    from mailmove.jobs.restore.run import Options, Restore
     from mailmove.report import restore as report
 
     setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, tls=tls, ca_file=ca_file, archive=archive)

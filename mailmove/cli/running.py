@@ -15,13 +15,14 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
 
-from mailmove import credentials, streams
-from mailmove.archive import newer, salvage
+from mailmove import streams
+from mailmove.accounts import credentials
+from mailmove.accounts.config import Account
 from mailmove.archive.memory import Memory
+from mailmove.archive.record import newer, salvage
 from mailmove.archive.store import Archive, exists
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
-from mailmove.config import Account
 from mailmove.errors import (
     ArchiveError,
     Exit,
@@ -32,14 +33,14 @@ from mailmove.errors import (
     UsageError,
     most_serious,
 )
+from mailmove.imap.session import Session
+from mailmove.imap.slots import Slots
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
 from mailmove.report.again import ALL, Again
 from mailmove.report.json import document
 from mailmove.report.progress import Meter
 from mailmove.safe import visible
-from mailmove.server.session import Session
-from mailmove.server.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ class Work:
         return Archive.for_login(login, self.place.archive, self._memory, writable=writable, new=new)
 
     def mend(self) -> salvage.Salvaged:
-        """Make the archive one that can be opened; see :func:`mailmove.archive.salvage.mend`."""
+        """Make the archive one that can be opened; see :func:`mailmove.archive.record.salvage.mend`."""
         return salvage.mend(self.place.archive, self._memory)
 
     @contextmanager
@@ -319,7 +320,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
 
 def _connections(host: str) -> int:
     """How many connections to a host may be open: what its provider allows, where the table knows it."""
-    from mailmove.discovery import providers
+    from mailmove.accounts.discovery import providers
 
     return next((provider.connections for provider in providers.table() if provider.host == host), sys.maxsize)
 
@@ -403,7 +404,7 @@ def finish(job: Generator[Progress, None, T]) -> T:
 
 def in_provider_terms(error: LoginRefused, account: Account) -> LoginRefused:
     """The error with what this account's provider wants of a login, where mailmove knows that."""
-    from mailmove.discovery import providers
+    from mailmove.accounts.discovery import providers
 
     provider = providers.of_login(account.endpoint.host, account.endpoint.user)
     if provider is None:

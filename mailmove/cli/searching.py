@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mailmove.archive.search import Query
+    from mailmove.archive.index.search import Query
 
 From = Annotated[list[str] | None, typer.Option("--from", metavar="TEXT", help="Words in From.")]
 To = Annotated[list[str] | None, typer.Option("--to", metavar="TEXT", help="Words in To or Cc.")]
@@ -38,7 +38,7 @@ def query(
 
     :raises UsageError: when a date, age or size is none.
     """
-    from mailmove.archive.search import Query, folded
+    from mailmove.archive.index.search import Query, folded
     from mailmove.streams import typed
     from mailmove.units import parse_age, parse_size
 

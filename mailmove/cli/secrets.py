@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from enum import Enum
 
-from mailmove import vault
+from mailmove.accounts import vault
+from mailmove.accounts.config import Account, Config
 from mailmove.archive.memory import Memory
-from mailmove.config import Account, Config
 from mailmove.safe import few, visible
 
 

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain, count
 
-from mailmove import credentials, vault
+from mailmove.accounts import credentials, vault
+from mailmove.accounts.config import Account, file_name
+from mailmove.accounts.vault import File, Held, Vault
 from mailmove.cancel import Cancel
 from mailmove.cli import secrets, terminal
 from mailmove.cli.options import Setup
 from mailmove.cli.running import finish, in_provider_terms
-from mailmove.config import Account, file_name
 from mailmove.errors import LoginError, LoginRefused, RefusedError
+from mailmove.imap.session import Session
 from mailmove.jobs.login_test import LoginTest, login_test
 from mailmove.model import Secret
 from mailmove.safe import visible
-from mailmove.server.session import Session
-from mailmove.vault import File, Held, Vault
 
 ATTEMPTS = 3
 
@@ -138,7 +138,7 @@ def _logged_in(account: Account) -> tuple[LoginTest, str | None]:
 
 def _sign_in(account: Account) -> tuple[Secret, Vault]:
     """Let the user sign in; the vault holds what that left, in memory until it is kept somewhere."""
-    from mailmove.oauth import Tokens, issuer
+    from mailmove.accounts.oauth import Tokens, issuer
 
     assert account.oauth is not None
     grant = issuer(account.oauth).sign_in(account.oauth, account.endpoint.user, terminal.say)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mailmove.errors import CommandRefused
+from mailmove.imap.parse import number, pairs, parse
+from mailmove.imap.reader import QUICK_ACK
+from mailmove.imap.wire import Astring, Wire
 from mailmove.model import Folder
-from mailmove.server.parse import number, pairs, parse
-from mailmove.server.reader import QUICK_ACK
-from mailmove.server.wire import Astring, Wire
 
 _UNASKED = 1 << 20  # octets that are sent without a go-ahead where the server allows that (LITERAL+)
 _UNASKED_MINUS = 4096  # the same for LITERAL- and IMAP4rev2 (RFC 7888 5)
@@ -44,7 +44,7 @@ class Appending:
 
     UIDs count only in ``uidvalidity``, and only where the server names as many different ones as there are messages.
 
-    :raises Disconnected: and the other errors of :class:`~mailmove.server.wire.Wire`; then any of the messages may be
+    :raises Disconnected: and the other errors of :class:`~mailmove.imap.wire.Wire`; then any of the messages may be
         in the folder. What reading the pieces raises goes through, and the connection is dropped.
     """
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Generator, Iterable, Iterator
 
 from mailmove.errors import CommandRefused, Disconnected
-from mailmove.server.fetchline import FetchLines, Told
-from mailmove.server.parse import Segments
-from mailmove.server.scan import object_item
-from mailmove.server.wire import Wire
+from mailmove.imap.fetchline import FetchLines, Told
+from mailmove.imap.parse import Segments
+from mailmove.imap.scan import object_item
+from mailmove.imap.wire import Wire
 from mailmove.units import LONG_LINE, uid_sets
 
 MAX_BODY = 1 << 36  # octets; more is an attack, not a message

@@ -25,11 +25,11 @@ from mailmove.errors import (
     RefusedError,
     Unreachable,
 )
+from mailmove.imap import refusal
+from mailmove.imap.reader import LINE_COST, Reader
+from mailmove.imap.trust import trust, untrusted
 from mailmove.model import Endpoint, Password, Secret, Security
 from mailmove.safe import visible
-from mailmove.server import refusal
-from mailmove.server.reader import LINE_COST, Reader
-from mailmove.server.trust import trust, untrusted
 
 CONNECT_TIMEOUT = 30.0
 _MAX_LOGIN_LITERAL = 1 << 16

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 
 from mailmove.errors import CommandRefused, LackingError
 from mailmove.evidence import Proof, clock
+from mailmove.imap import fetchline, scan
+from mailmove.imap.folders import select
+from mailmove.imap.parse import Segments
+from mailmove.imap.wire import Argument, Astring, Wire
 from mailmove.model import Folder, Listed, MessageId, Selected
-from mailmove.server import fetchline, scan
-from mailmove.server.folders import select
-from mailmove.server.parse import Segments
-from mailmove.server.wire import Argument, Astring, Wire
 from mailmove.units import LONG_LINE, parse_uid_set, uid_sets
 
 DELETED = "\\deleted"
@@ -89,7 +89,7 @@ class Deletion:
     (Gmail); messages are moved to this folder, and expunged there, if they have no other ``labels`` than before.
 
     Every method raises :exc:`~mailmove.errors.Disconnected` and the other errors of
-    :class:`~mailmove.server.wire.Wire`; what is gone is unknown then, and another one with :attr:`tried` finds out.
+    :class:`~mailmove.imap.wire.Wire`; what is gone is unknown then, and another one with :attr:`tried` finds out.
     """
 
     def __init__(

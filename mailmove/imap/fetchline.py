@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from mailmove.imap.internaldate import to_seconds
+from mailmove.imap.parse import Malformed, Segments, Value, number, pairs, parse
+from mailmove.imap.wire import Wire
 from mailmove.model import Listed, folder_text
 from mailmove.safe import visible
-from mailmove.server.internaldate import to_seconds
-from mailmove.server.parse import Malformed, Segments, Value, number, pairs, parse
-from mailmove.server.wire import Wire
 
 MAX_UID = 2**32 - 1
 

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from mailmove.errors import CommandRefused
+from mailmove.imap import refusal
+from mailmove.imap.listline import canonical, read_list, read_status
+from mailmove.imap.parse import Segments, number, parse
+from mailmove.imap.wire import MAX_MESSAGES, Astring, Wire, sendable
 from mailmove.model import Folder, FolderStatus, Looked, NamespaceKind, Seen, Selected
 from mailmove.safe import visible
-from mailmove.server import refusal
-from mailmove.server.listline import canonical, read_list, read_status
-from mailmove.server.parse import Segments, number, parse
-from mailmove.server.wire import MAX_MESSAGES, Astring, Wire, sendable
 from mailmove.units import plural
 
 _MAX_UID = 2**32 - 1

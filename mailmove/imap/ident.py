@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from mailmove import __version__
 from mailmove.errors import CommandRefused, Throttled
-from mailmove.server.parse import pairs, parse
-from mailmove.server.wire import Wire
+from mailmove.imap.parse import pairs, parse
+from mailmove.imap.wire import Wire
 
 _OURSELVES = b'("name" "mailmove" "version" "%b")' % __version__.encode()
 

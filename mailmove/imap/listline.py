@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mailmove.imap.parse import Malformed, Segments, Value, number, pairs, parse, unescaped
 from mailmove.model import Folder, FolderStatus
-from mailmove.server.parse import Malformed, Segments, Value, number, pairs, parse, unescaped
 
 _MAX_UID = 2**32 - 1
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mailmove.errors import CommandRefused
+from mailmove.imap.listline import canonical
+from mailmove.imap.parse import pairs, parse
+from mailmove.imap.wire import Astring, Wire, sendable
 from mailmove.model import Folder
-from mailmove.server.listline import canonical
-from mailmove.server.parse import pairs, parse
-from mailmove.server.wire import Astring, Wire, sendable
 
 _BATCH = 100
 

@@ -1,6 +1,6 @@
 """Reading response lines: a small tokenizer for IMAP's data format (RFC 9051 4), strict and bounded.
 
-The hot path of a metadata scan does not come through here; see :mod:`mailmove.server.scan`.
+The hot path of a metadata scan does not come through here; see :mod:`mailmove.imap.scan`.
 """
 
 from __future__ import annotations

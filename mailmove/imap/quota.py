@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mailmove.errors import CommandRefused, Disconnected
+from mailmove.imap.listline import canonical
+from mailmove.imap.parse import Segments, Value, number, parse
+from mailmove.imap.wire import Astring, Wire, sendable
 from mailmove.model import Folder, QuotaRoot, Resource
-from mailmove.server.listline import canonical
-from mailmove.server.parse import Segments, Value, number, parse
-from mailmove.server.wire import Astring, Wire, sendable
 
 STORAGE_UNIT = 1024  # octets
 _BATCH = 100

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
+from mailmove.imap.fetchline import MAX_UID, FetchLines, flag_set, flags_of, items
+from mailmove.imap.parse import Value, number
+from mailmove.imap.wire import Wire
 from mailmove.model import Listed, folder_text
-from mailmove.server.fetchline import MAX_UID, FetchLines, flag_set, flags_of, items
-from mailmove.server.parse import Value, number
-from mailmove.server.wire import Wire
 from mailmove.units import LONG_LINE, uid_sets
 
 LISTED = 4096  # octets that a message's line in a listing may well have

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Busy, Disconnected, Exhausted, Throttled, TooManyConnections, Unreachable
+from mailmove.imap import ident
+from mailmove.imap.connection import connect
+from mailmove.imap.slots import Slots
+from mailmove.imap.wire import Wire
 from mailmove.model import Endpoint, Secret
 from mailmove.safe import visible
-from mailmove.server import ident
-from mailmove.server.connection import connect
-from mailmove.server.slots import Slots
-from mailmove.server.wire import Wire
 
 PAUSES = 3
 """So often a server that says it is busy, and not for how long, is waited for; then it refuses what it was asked."""
@@ -49,7 +49,7 @@ class Session:
     def wire(self) -> Wire:
         """The connection.
 
-        :raises Unreachable: and the other errors of :func:`mailmove.server.connection.connect`.
+        :raises Unreachable: and the other errors of :func:`mailmove.imap.connection.connect`.
         """
         if self._wire is not None and self._wire.usable:
             return self._wire

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Disconnected, Throttled, UsageError
+from mailmove.imap import refusal
+from mailmove.imap.connection import Connection
+from mailmove.imap.parse import Segments
+from mailmove.imap.reader import LINE_COST, MAX_LINE
 from mailmove.safe import visible
-from mailmove.server import refusal
-from mailmove.server.connection import Connection
-from mailmove.server.parse import Segments
-from mailmove.server.reader import LINE_COST, MAX_LINE
 
 MAX_UNWANTED = 1 << 24  # octets that may come in a row without bringing what was asked for
 MAX_MESSAGES = 3_000_000

@@ -6,22 +6,22 @@ import time
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 
-from mailmove.archive import strays
-from mailmove.archive.index import Stored
-from mailmove.archive.manifest import FolderDir
-from mailmove.archive.names import Base
-from mailmove.archive.proof import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
-from mailmove.archive.records import Remembered, wire_octets
+from mailmove.archive.files.names import Base
+from mailmove.archive.index.index import Stored
+from mailmove.archive.proof import strays
+from mailmove.archive.proof.rehashing import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
+from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.record.records import Remembered, wire_octets
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Exit, Interrupted
+from mailmove.imap.folders import look
+from mailmove.imap.session import Session
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.model import Folder
 from mailmove.plan.folders import choose, hidden
 from mailmove.plan.presence import presence
-from mailmove.server.folders import look
-from mailmove.server.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def check(
     """Check one archive; with a session, compare it with what the server holds now.
 
     :raises ArchiveError: when the archive cannot be read at all.
-    :raises MailmoveError: of :mod:`mailmove.server`, before any file is hashed.
+    :raises MailmoveError: of :mod:`mailmove.imap`, before any file is hashed.
     """
     began = time.monotonic()
     result = CheckResult(account, archive.path, options.quick, session is not None, notes=list(archive.notes))

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused
+from mailmove.imap import scan
+from mailmove.imap.session import Session
 from mailmove.jobs.fetching import FolderChanged, Opened
-from mailmove.jobs.prune_results import PrunePlan
+from mailmove.jobs.prune.result import PrunePlan
 from mailmove.model import Seen
 from mailmove.plan.brakes import CLOCK_SLACK, QUIET, PastRun, clock_doubt
 from mailmove.plan.retention import DAY
-from mailmove.server import scan
-from mailmove.server.session import Session
 from mailmove.units import parse_timestamp
 
 LAST = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mailmove.archive.index import Index
+from mailmove.archive.index.index import Index
 from mailmove.mail import fields
 from mailmove.plan.retention import Dates
 from mailmove.units import parse_timestamp

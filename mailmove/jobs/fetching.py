@@ -10,19 +10,19 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from mailmove.archive import doubted
-from mailmove.archive.writer import Incoming, Writer
+from mailmove.archive.files import doubted
+from mailmove.archive.files.writer import Incoming, Writer
 from mailmove.errors import CommandRefused, Disconnected, Throttled
+from mailmove.imap import scan
+from mailmove.imap.bodies import bodies
+from mailmove.imap.fetchline import Told
+from mailmove.imap.folders import select
+from mailmove.imap.session import Session
+from mailmove.imap.wire import Wire
 from mailmove.jobs.progress import TELL_EVERY, Advance, Progress
 from mailmove.model import Folder, Listed, MessageId, Selected
 from mailmove.plan import standin
 from mailmove.plan.sync import chunks
-from mailmove.server import scan
-from mailmove.server.bodies import bodies
-from mailmove.server.fetchline import Told
-from mailmove.server.folders import select
-from mailmove.server.session import Session
-from mailmove.server.wire import Wire
 
 COMMAND_MESSAGES = 5000
 COMMAND_OCTETS = 512 << 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 
-from mailmove.archive import reading
-from mailmove.archive.manifest import FolderDir
-from mailmove.archive.search import Query, Search, folded
+from mailmove.archive.files import reading
+from mailmove.archive.index.search import Query, Search, folded
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit
 from mailmove.jobs.progress import Advance, Expect, Progress

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import count
 
-from mailmove.archive import disk, durable, layout, proof, reading
-from mailmove.archive.search import Search
+from mailmove.archive.files import disk, durable, layout, reading
+from mailmove.archive.index.search import Search
+from mailmove.archive.proof import rehashing
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError
 from mailmove.mail import fields
@@ -127,7 +128,7 @@ def _holds(directory: int, name: str, sha256: bytes) -> bool:
     except OSError:
         return False
     try:
-        return proof.digest_of(fd)[1] == sha256
+        return rehashing.digest_of(fd)[1] == sha256
     finally:
         os.close(fd)
 

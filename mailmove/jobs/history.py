@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from mailmove.archive.index import Deletion
+from mailmove.archive.index.index import Deletion
 from mailmove.archive.store import Archive
 from mailmove.errors import Exit, UsageError
 from mailmove.jobs.progress import Progress

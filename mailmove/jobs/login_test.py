@@ -6,11 +6,11 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from mailmove.errors import Exit
+from mailmove.imap import ident, quota
+from mailmove.imap.folders import look
+from mailmove.imap.session import Session
 from mailmove.jobs.progress import Progress
 from mailmove.model import Endpoint, QuotaRoot, Seen
-from mailmove.server import ident, quota
-from mailmove.server.folders import look
-from mailmove.server.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class LoginTest:
 def login_test(account: str, session: Session) -> Generator[Progress, None, LoginTest]:
     """Test one account.
 
-    :raises MailmoveError: of :mod:`mailmove.server`, when the login does not come about.
+    :raises MailmoveError: of :mod:`mailmove.imap`, when the login does not come about.
     """
     yield from ()
     looked = look(session.wire)

@@ -6,8 +6,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from mailmove.accounts.config import Account
 from mailmove.archive.store import Archive
-from mailmove.config import Account
 from mailmove.errors import Exit
 from mailmove.jobs.progress import Progress
 from mailmove.units import parse_timestamp

@@ -7,16 +7,16 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailmove.archive import records
-from mailmove.archive.manifest import FolderDir
+from mailmove.archive.record import records
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused, Exit
+from mailmove.imap.bodies import bodies
+from mailmove.imap.folders import look
+from mailmove.imap.session import Session
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.plan.presence import presence
-from mailmove.server.bodies import bodies
-from mailmove.server.folders import look
-from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
 SAMPLES = 5
@@ -55,7 +55,7 @@ class Rebind:
 def compare(account: str, session: Session, archive: Archive) -> Generator[Progress, None, Rebind]:
     """Hold the folders of a login against an archive of another; changes nothing.
 
-    :raises MailmoveError: of :mod:`mailmove.server`.
+    :raises MailmoveError: of :mod:`mailmove.imap`.
     """
     result = Rebind(account, archive.path, archive.manifest.login, session.endpoint.login)
     there = {seen.folder.wire: seen.folder for seen in session.ask(lambda: look(session.wire))}

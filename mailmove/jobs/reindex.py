@@ -6,9 +6,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailmove.archive import records, strays
-from mailmove.archive.adoption import adopt
-from mailmove.archive.salvage import Salvaged
+from mailmove.archive.proof import strays
+from mailmove.archive.proof.adoption import adopt
+from mailmove.archive.record import records
+from mailmove.archive.record.salvage import Salvaged
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit, Interrupted

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailmove.archive import doubted
-from mailmove.archive.search import Search
+from mailmove.archive.files import doubted
+from mailmove.archive.index.search import Search
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError
-from mailmove.jobs import doubting
+from mailmove.jobs.export import doubting
 from mailmove.jobs.find import read_message
 from mailmove.jobs.get import octets
 from mailmove.mail import fields

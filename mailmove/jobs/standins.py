@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from mailmove.archive import durable
-from mailmove.archive.index import Stored
+from mailmove.archive.files import durable
+from mailmove.archive.index.index import Stored
 from mailmove.archive.store import Archive
 from mailmove.evidence import Evidence
 from mailmove.plan import standin

@@ -1,7 +1,8 @@
 """Header fields read for people and for grouping: words, addresses, dates and list names.
 
-They come as raw octets, as :mod:`mailmove.archive.headers` finds them. Whatever they hold, nothing here raises: mail is
-full of fields that no RFC allows. The time is linear in the octets, which the email package's own parsers are not.
+They come as raw octets, as :mod:`mailmove.archive.index.headers` finds them. Whatever they hold, nothing here raises:
+mail is full of fields that no RFC allows. The time is linear in the octets, which the email package's own parsers are
+not.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from mailmove.model import FolderStatus, Listed
 
 
 class Archived(Protocol):
-    """What is known of an archived message; see :class:`mailmove.archive.index.Known`."""
+    """What is known of an archived message; see :class:`mailmove.archive.index.index.Known`."""
 
     @property
     def arrival(self) -> int:
@@ -30,7 +30,7 @@ class Archived(Protocol):
 
 
 class Settled(Protocol):
-    """The state in which a folder was complete; see :class:`mailmove.archive.records.Complete`."""
+    """The state in which a folder was complete; see :class:`mailmove.archive.record.records.Complete`."""
 
     @property
     def uidvalidity(self) -> int:

@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from mailmove import vault
-from mailmove.config import Account
-from mailmove.discovery import providers
+from mailmove.accounts import vault
+from mailmove.accounts.config import Account
+from mailmove.accounts.discovery import providers
 from mailmove.model import Security
 from mailmove.report import words
 from mailmove.report.again import ALL, Again

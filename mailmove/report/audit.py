@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from mailmove.errors import Exit
-from mailmove.jobs.audit_result import AuditResult, Band, FolderFigures
+from mailmove.jobs.audit.result import AuditResult, Band, FolderFigures
 from mailmove.plan.forecast import Forecast
 from mailmove.plan.gauge import MESSAGE, STORAGE, Gauge, Source
 from mailmove.plan.groups import By, Group

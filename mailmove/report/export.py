@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mailmove.errors import Exit
-from mailmove.jobs.results import ExportResult, Failure
+from mailmove.jobs.export.result import ExportResult, Failure
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.safe import visible

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mailmove.errors import Exit
-from mailmove.jobs.prune_results import FolderPlan, PrunePlan, PruneResult
+from mailmove.jobs.prune.result import FolderPlan, PrunePlan, PruneResult
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import Decisions, Stays

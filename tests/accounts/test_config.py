@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailmove import config
-from mailmove.config import Config, parse_url
+from mailmove.accounts import config
+from mailmove.accounts.config import Config, parse_url
 from mailmove.errors import UsageError
 from mailmove.model import Endpoint, Security
 

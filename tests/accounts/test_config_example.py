@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailmove import config
+from mailmove.accounts import config
 from mailmove.errors import UsageError
 from mailmove.plan.policy import Policy
 from mailmove.units import parse_age

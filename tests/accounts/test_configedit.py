@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mailmove import config, configedit
-from mailmove.config import OAuthClient
+from mailmove.accounts import config, configedit
+from mailmove.accounts.config import OAuthClient
 from mailmove.errors import UsageError
 
 TEXT = """\

@@ -11,12 +11,12 @@ import pytest
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError as Refused
 
-from mailmove.config import Account, OAuthClient
+from mailmove.accounts.config import Account, OAuthClient
+from mailmove.accounts.oauth import MARGIN, Tokens, google, microsoft
+from mailmove.accounts.oauth import issuer as module_of
+from mailmove.accounts.vault import File
 from mailmove.errors import LoginError, Unreachable
 from mailmove.model import Endpoint
-from mailmove.oauth import MARGIN, Tokens, google, microsoft
-from mailmove.oauth import issuer as module_of
-from mailmove.vault import File
 from tests.kit import Mailbox, Program, archived, message
 from tests.servers.dovecot import Dovecot
 from tests.servers.issuer import CLIENT, Issuer

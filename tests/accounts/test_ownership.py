@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mailmove import config
+from mailmove.accounts import config
+from mailmove.accounts.ownership import writable_by_others
 from mailmove.errors import RefusedError
-from mailmove.ownership import writable_by_others
 
 COMMAND = '[account.box]\nhost = "mail.example"\n{} = ["echo", "pw"]\n'
 OWN, OTHER = pwd.getpwuid(os.geteuid()), 4711

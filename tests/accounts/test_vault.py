@@ -10,8 +10,8 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
+from mailmove.accounts.vault import File, Keyring
 from mailmove.errors import LoginError
-from mailmove.vault import File, Keyring
 from tests.servers.keyrings import Hanging, InFile
 
 

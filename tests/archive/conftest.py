@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mailmove.archive import store
-from mailmove.archive.manifest import FolderDir
+from mailmove.archive.files.writer import Writer
 from mailmove.archive.memory import Memory
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
-from mailmove.archive.writer import Writer
 from mailmove.model import Folder, Listed
 
 LOGIN = "me@example.org"

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import disk, store
 from mailmove.archive import lock as lock_module
+from mailmove.archive import store
+from mailmove.archive.files import disk
+from mailmove.archive.files.writer import Writer
 from mailmove.archive.lock import LEASE, NAME, Lock
 from mailmove.archive.memory import Memory
 from mailmove.archive.store import META, Archive
-from mailmove.archive.writer import Writer
 from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from tests.archive.conftest import LOGIN, folder, put

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import journal, manifest, store
+from mailmove.archive import store
 from mailmove.archive.memory import Memory
+from mailmove.archive.record import journal, manifest
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit
 from tests.archive.conftest import LOGIN, folder, put

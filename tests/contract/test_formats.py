@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import journal
-from mailmove.archive.records import Unknown
+from mailmove.archive.record import journal
+from mailmove.archive.record.records import Unknown
 from tests.exported import snapshot
 from tests.formats import HERE, LOGIN, RELEASED
 from tests.kit import Done, Mailbox, Program, message

@@ -306,8 +306,8 @@ def test_down_to_per_cent_goes_by_the_quota_oldest_first_across_folders(mailmove
 
 
 def test_archived_for_counts_from_the_day_of_archiving(owner: Owner) -> None:
-    from mailmove.archive import journal, records
     from mailmove.archive.memory import Memory
+    from mailmove.archive.record import journal, records
     from mailmove.archive.store import Archive
     from mailmove.units import timestamp
 

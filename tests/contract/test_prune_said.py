@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.jobs.prune_results import FolderPlan, PrunePlan
+from mailmove.jobs.prune.result import FolderPlan, PrunePlan
 from mailmove.model import Folder, Listed
 from mailmove.report import prune as report
 from tests.kit import NOW, Done, Program, message

@@ -8,9 +8,9 @@ import pytest
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Busy, CommandRefused, Disconnected, Exit, Throttled
+from mailmove.imap.refusal import DEFAULT_WAIT, refused, said_bye
+from mailmove.imap.session import PAUSES, Session
 from mailmove.model import Endpoint, Password
-from mailmove.server.refusal import DEFAULT_WAIT, refused, said_bye
-from mailmove.server.session import PAUSES, Session
 from tests.kit import Program, archived, hashes, message, total
 from tests.servers.model import Command
 from tests.servers.personalities import Yahoo

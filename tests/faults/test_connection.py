@@ -12,9 +12,9 @@ import pytest
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Disconnected, Throttled
+from mailmove.imap.refusal import DEFAULT_WAIT, refused
+from mailmove.imap.session import Session
 from mailmove.model import RETRY_WAITS, Endpoint, Password
-from mailmove.server.refusal import DEFAULT_WAIT, refused
-from mailmove.server.session import Session
 from tests.kit import Mailbox, Program, archived, hashes, leftovers, message, total
 from tests.servers.dovecot import Dovecot
 from tests.servers.model import Command

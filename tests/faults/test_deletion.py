@@ -9,12 +9,12 @@ import pytest
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Disconnected, LackingError
+from mailmove.imap import deletion, scan
+from mailmove.imap.deletion import Outcome, unmark
+from mailmove.imap.folders import select
+from mailmove.imap.session import Session
+from mailmove.imap.wire import Wire
 from mailmove.model import Endpoint, Folder, Listed, Password, Security
-from mailmove.server import deletion, scan
-from mailmove.server.deletion import Outcome, unmark
-from mailmove.server.folders import select
-from mailmove.server.session import Session
-from mailmove.server.wire import Wire
 from tests.kit import NOW, message
 from tests.pruning import delete
 from tests.servers.model import Box, Command

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mailmove.errors import CommandRefused
+from mailmove.imap import scan, wire
+from mailmove.imap.folders import select
 from mailmove.model import Folder
-from mailmove.server import scan, wire
-from mailmove.server.folders import select
 from tests.fuzz.wires import wired
 from tests.kit import Program, archived, hashes, message
 from tests.servers.model import Command

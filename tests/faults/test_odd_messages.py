@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from mailmove.imap import scan
 from mailmove.model import Listed
-from mailmove.server import scan
 from tests.fuzz.wires import wired
 from tests.kit import Program, archived, hashes, message, total
 from tests.servers.scripted import Scripted

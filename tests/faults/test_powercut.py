@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import journal, records
+from mailmove.archive.record import journal, records
 from mailmove.units import parse_uid_set
 from tests.kit import NOW, Program, archived, by_uid, hashes, message, sha256, total
 from tests.powercut import Recording, Tree, disks, record, replay

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mailmove.errors import ArchiveError, Exit, LackingError
+from mailmove.imap import deletion
 from mailmove.plan.policy import Asked, MaxDelete, Policy, parse_target
 from mailmove.plan.retention import Stays
 from mailmove.report import prune as report
-from mailmove.server import deletion
 from mailmove.units import parse_age
 from tests.kit import NOW, Program, message
 from tests.pruning import OLDER_THAN_30D, Pruner
@@ -542,7 +542,7 @@ def test_folders_left_out_of_the_export_are_never_pruned_unless_archiving_is_wai
 
 
 def test_what_was_restored_counts_from_its_restore(server: Scripted, pruner: Pruner) -> None:
-    from mailmove.archive.records import Restored
+    from mailmove.archive.record.records import Restored
     from mailmove.model import MessageId
     from mailmove.units import timestamp
 

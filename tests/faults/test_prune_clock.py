@@ -53,7 +53,7 @@ def test_a_first_run_under_a_clock_far_ahead_deletes_nothing(
     if exported:
         with monkeypatch.context() as ahead:
             ahead.setattr("time.time", (NOW + AHEAD).timestamp)
-            ahead.setattr("mailmove.jobs.export.datetime", Ahead)
+            ahead.setattr("mailmove.jobs.export.run.datetime", Ahead)
             pruner.export()
     for _ in range(2):
         result = pruner(YEAR, now=NOW + AHEAD, unattended=True, by_hand="mailmove prune box")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mailmove.errors import Exit, LackingError
+from mailmove.imap import deletion
 from mailmove.plan.policy import Asked, Policy
 from mailmove.report import prune as report
-from mailmove.server import deletion
 from mailmove.units import parse_age
 from tests.kit import NOW, archived, hashes, message, total
 from tests.pruning import OLDER_THAN_30D, Pruner

@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
-from mailmove.archive import disk
-from mailmove.archive.journal import NAME as JOURNAL
+from mailmove.archive.files import disk
 from mailmove.archive.lock import NAME as LOCK
 from mailmove.archive.memory import Memory
+from mailmove.archive.record.journal import NAME as JOURNAL
 from mailmove.archive.store import META
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
 from mailmove.evidence import FileSeen, waived
-from mailmove.jobs.prune_results import PrunePlan, PruneResult
+from mailmove.imap import deletion, scan
+from mailmove.imap.deletion import Deletion, Outcome
+from mailmove.imap.folders import select
+from mailmove.imap.session import Session
+from mailmove.jobs.prune.result import PrunePlan, PruneResult
 from mailmove.model import Endpoint, Folder, MessageId, Password, Security
 from mailmove.plan.policy import Asked, Policy
 from mailmove.report import prune as report
-from mailmove.server import deletion, scan
-from mailmove.server.deletion import Deletion, Outcome
-from mailmove.server.folders import select
-from mailmove.server.session import Session
 from mailmove.units import parse_age
 from tests.kit import NOW, archived, hashes, message, total
 from tests.pruning import Pruner

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mailmove.errors import MailmoveError
-from mailmove.jobs.prune_results import PruneResult
+from mailmove.jobs.prune.result import PruneResult
 from mailmove.plan.policy import Asked, Keep, Policy
 from mailmove.units import parse_age
 from tests.kit import hashes, message

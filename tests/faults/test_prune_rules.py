@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mailmove.errors import Exit
-from mailmove.jobs.prune_results import PruneResult
+from mailmove.jobs.prune.result import PruneResult
 from mailmove.plan.policy import Asked, Policy, parse_target
 from mailmove.report import prune as report
 from mailmove.units import parse_age

@@ -19,10 +19,10 @@ from cryptography.x509.oid import NameOID
 
 from mailmove.cancel import Cancel
 from mailmove.errors import RefusedError, UsageError
+from mailmove.imap import connection, trust
+from mailmove.imap.session import Session
+from mailmove.imap.wire import Astring
 from mailmove.model import Endpoint, Password, Security
-from mailmove.server import connection, trust
-from mailmove.server.session import Session
-from mailmove.server.wire import Astring
 from tests.kit import Done, Program, message
 from tests.servers.model import CAPABILITIES, Store
 from tests.servers.scripted import Scripted

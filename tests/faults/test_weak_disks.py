@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailmove import utf7
-from mailmove.archive import durable, layout
+from mailmove.archive.files import durable, layout
 from mailmove.jobs.get import safe_name
 from tests.disks import LASTING, MEMORY, SHORT, WEAK, as_machine
 from tests.kit import NOW, Program, archived, hashes, message, total

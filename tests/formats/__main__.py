@@ -6,10 +6,11 @@ import shutil
 import sys
 import tempfile
 
-from mailmove.archive import records, store
+from mailmove.archive import store
+from mailmove.archive.files.writer import Writer
 from mailmove.archive.memory import Memory
+from mailmove.archive.record import records
 from mailmove.archive.store import Archive
-from mailmove.archive.writer import Writer
 from mailmove.model import Folder, Listed, MessageId
 from tests.formats import ARRIVAL, AT, HERE, LOGIN
 from tests.kit import message

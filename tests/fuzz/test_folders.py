@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailmove.imap import folders, quota
+from mailmove.imap.parse import Value, parse
 from mailmove.model import Folder, Resource
 from mailmove.safe import visible
-from mailmove.server import folders, quota
-from mailmove.server.parse import Value, parse
 from tests.fuzz import strategies as say
 from tests.fuzz.wires import wired
 from tests.kit import Mailbox, Program, archived, hashes, total

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailmove.errors import ArchiveError, Disconnected, MailmoveError
+from mailmove.imap import append, folders, quota, refusal, scan
+from mailmove.imap.bodies import bodies
+from mailmove.imap.reader import MAX_LINE
+from mailmove.imap.wire import MAX_UNWANTED, Wire
 from mailmove.model import Folder
-from mailmove.server import append, folders, quota, refusal, scan
-from mailmove.server.bodies import bodies
-from mailmove.server.reader import MAX_LINE
-from mailmove.server.wire import MAX_UNWANTED, Wire
 from tests.fuzz import strategies as say
 from tests.fuzz.wires import wired
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailmove.errors import Disconnected
-from mailmove.server import scan
-from mailmove.server.bodies import bodies
-from mailmove.server.fetchline import FetchLines
-from mailmove.server.internaldate import to_seconds
+from mailmove.imap import scan
+from mailmove.imap.bodies import bodies
+from mailmove.imap.fetchline import FetchLines
+from mailmove.imap.internaldate import to_seconds
 from tests.fuzz import strategies as say
 from tests.fuzz.wires import wired
 

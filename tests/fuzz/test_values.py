@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailmove import utf7
-from mailmove.archive import headers
+from mailmove.archive.index import headers
+from mailmove.imap import internaldate
 from mailmove.model import Folder
 from mailmove.safe import visible
-from mailmove.server import internaldate
 from mailmove.units import utc
 from tests.fuzz import strategies as say
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mailmove.cancel import Cancel
-from mailmove.server.connection import Connection
-from mailmove.server.reader import Reader
-from mailmove.server.wire import Wire
+from mailmove.imap.connection import Connection
+from mailmove.imap.reader import Reader
+from mailmove.imap.wire import Wire
 
 PATIENCE = 30.0  # seconds; a reader that waits for more than comes is told the end of it at once
 

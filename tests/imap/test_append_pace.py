@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
+from mailmove.imap import append, reader
+from mailmove.imap.append import Appending, Outgoing
+from mailmove.imap.wire import Wire
 from mailmove.model import Folder
-from mailmove.server import append, reader
-from mailmove.server.append import Appending, Outgoing
-from mailmove.server.wire import Wire
 from tests.fuzz.wires import wired
 
 MESSAGES = [Outgoing(3, [], None, (b"one",)), Outgoing(3, [], None, (b"two",))]

@@ -10,7 +10,7 @@ import pytest
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Interrupted
-from mailmove.server.slots import Slots
+from mailmove.imap.slots import Slots
 from tests.kit import Mailbox, Program, archived, message
 from tests.servers.model import Command
 from tests.servers.scripted import Conversation, Scripted

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mailmove.errors import Throttled, Unreachable
-from mailmove.server import refusal
+from mailmove.imap import refusal
 from tests.kit import Mailbox, Program, archived, message
 from tests.servers.model import Store
 from tests.servers.scripted import Scripted

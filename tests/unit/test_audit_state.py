@@ -8,8 +8,8 @@ import pytest
 
 from mailmove.archive import audits as module
 from mailmove.archive.audits import Audits, Figure, PastAudit
-from mailmove.archive.header_cache import HeaderCache
-from mailmove.archive.headers import Headers
+from mailmove.archive.index.header_cache import HeaderCache
+from mailmove.archive.index.headers import Headers
 from mailmove.archive.memory import Memory
 
 WHAT = Figure("Quota “1”", "STORAGE", "server")

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from mailmove.accounts.config import Config
 from mailmove.archive.memory import Memory
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import Told, Work, conclude, present, run, telling
-from mailmove.config import Config
 from mailmove.errors import Exit, Unreachable
 from mailmove.jobs.progress import Progress
 from mailmove.report.again import Again

@@ -1,4 +1,4 @@
-"""One way through the house: cli → jobs → plan · server · archive → model, units, errors. Read from the imports."""
+"""One way through the house: cli → jobs → plan · imap · archive → model, units, errors. Read from the imports."""
 
 from __future__ import annotations
 
@@ -27,65 +27,61 @@ MAY_IMPORT = {
     "model": {"safe", "utf7"},
     "evidence": {"model"},  # made by the archive, taken by the function that deletes
     "mail": GROUND,  # a message decoded for people: index, reports and jobs show the same words
-    "ownership": set[str](),  # who else can write to a file
     "cancel": {"errors"},  # Ctrl-C for whoever waits: jobs, connections, questions
     # the three that jobs bring together
     "plan": GROUND,
-    "server": GROUND | {"cancel"},
+    "imap": GROUND | {"cancel"},
     "archive": GROUND | {"mail"},
     # what to do with which account
-    "config": GROUND | {"plan", "ownership"},  # a rule in the configuration is a rule of plan.policy
-    "configedit": GROUND | {"config"},
-    "vault": GROUND | {"config"},
-    "oauth": GROUND | {"config", "vault"},
     "streams": {"errors"},  # where text leaves the program and answers come in
-    "credentials": GROUND | {"config", "vault", "oauth", "cancel", "streams"},
-    "discovery": GROUND,
+    "accounts": GROUND | {"plan", "cancel", "streams"},  # a rule in the configuration is a rule of plan.policy
     # the way through
-    "jobs": GROUND | {"plan", "server", "archive", "cancel", "mail"},
+    "jobs": GROUND | {"plan", "imap", "archive", "cancel", "mail"},
     "report": GROUND | {"jobs", "plan", "mail"},  # results carry decisions of plan
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND
-    | {"jobs", "report", "config", "configedit", "credentials", "vault", "oauth", "discovery", "cancel", "demo"}
-    | {"streams"}
-    | {"server", "archive", "plan"},  # opens session and archive for a job, and reads ages and sizes into a policy
+    | {"jobs", "report", "accounts", "cancel", "demo", "streams"}
+    | {"imap", "archive", "plan"},  # opens session and archive for a job, and reads ages and sizes into a policy
     "__main__": {"cli"},
     "__init__": set[str](),
 }
 
 BESIDES = {
-    ("mailmove.configedit", "mailmove.archive.durable"): "the configuration is replaced as safely as a record",
-    ("mailmove.vault", "mailmove.archive.durable"): "so is a file of secrets",
-    ("mailmove.jobs.overview", "mailmove.config"): "its result is the accounts of the configuration",
-    ("mailmove.report.account", "mailmove.config"): "shows an account as it is configured, without a job",
-    ("mailmove.report.account", "mailmove.vault"): "names the place of the secret, never reads it",
-    ("mailmove.report.account", "mailmove.discovery.providers"): "what the provider wants",
+    (
+        "mailmove.accounts.configedit",
+        "mailmove.archive.files.durable",
+    ): "the configuration is replaced as safely as a record",
+    ("mailmove.accounts.vault", "mailmove.archive.files.durable"): "so is a file of secrets",
+    ("mailmove.jobs.overview", "mailmove.accounts.config"): "its result is the accounts of the configuration",
+    ("mailmove.report.account", "mailmove.accounts.config"): "shows an account as it is configured, without a job",
+    ("mailmove.report.account", "mailmove.accounts.vault"): "names the place of the secret, never reads it",
+    ("mailmove.report.account", "mailmove.accounts.discovery.providers"): "what the provider wants",
     ("mailmove.cli", "mailmove"): "--version",
-    ("mailmove.server.ident", "mailmove"): "servers are told our version",
+    ("mailmove.imap.ident", "mailmove"): "servers are told our version",
 }
 """Arrows of single modules, each with its reason."""
 
 ONLY_IN = {
-    "imapclient": {"server"},
-    "imaplib": {"server", "demo"},  # the demo fills a server of its own
+    "imapclient": {"imap"},
+    "imaplib": {"imap", "demo"},  # the demo fills a server of its own
     "sqlite3": {"archive"},
     "typer": {"cli"},
     "rich": {"report"},
     "tqdm": {"report"},
-    "keyring": {"vault"},
-    "msal": {"oauth"},
-    "google": {"oauth"},
-    "google_auth_oauthlib": {"oauth"},
-    "requests": {"oauth"},
-    "dns": {"discovery"},
-    "defusedxml": {"discovery", "mail"},
-    "nh3": {"mail"},
+    "keyring": {"accounts"},
+    "msal": {"accounts"},
+    "google": {"accounts"},
+    "google_auth_oauthlib": {"accounts"},
+    "requests": {"accounts"},
+    "dns": {"accounts"},
+    "defusedxml": {"accounts", "mail"},
     "pypdf": {"mail"},
+    "nh3": {"mail"},
     "striprtf": {"mail"},
-    "urllib.request": {"discovery"},
+    "urllib.request": {"accounts"},
     "pymap": {"demo"},
     "email": {"mail", "demo"},
-    "subprocess": {"credentials", "cli", "demo", "mail"},
+    "subprocess": {"accounts", "cli", "demo", "mail"},
 }
 """Libraries, and the only places that know them."""
 
@@ -177,11 +173,11 @@ def test_no_circle_among_places() -> None:
             del left[one]
 
 
-def test_server_and_archive_meet_in_jobs_and_where_a_command_opens_both() -> None:
+def test_imap_and_archive_meet_in_jobs_and_where_a_command_opens_both() -> None:
     def knows(name: str) -> set[str]:
         return {place(a.target) for a in STRANGE if a.source == name}
 
-    meeting = {name for name in SOURCES if {"server", "archive"} <= knows(name)}
+    meeting = {name for name in SOURCES if {"imap", "archive"} <= knows(name)}
     assert {place(name) for name in meeting} <= {"jobs", "cli"}
     assert {name for name in meeting if place(name) == "cli"} <= {"mailmove.cli.running"}
 
@@ -233,4 +229,4 @@ def test_one_module_deletes_on_a_server() -> None:
             elif isinstance(node, ast.Attribute) and node.attr in DELETING_METHODS:
                 deleting.setdefault(node.attr, set()).add(name)
     assert set(deleting) == {"STORE", "EXPUNGE", "MOVE"}
-    assert all(users == {"mailmove.server.deletion"} for users in deleting.values())
+    assert all(users == {"mailmove.imap.deletion"} for users in deleting.values())

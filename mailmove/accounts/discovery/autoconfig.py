@@ -11,7 +11,7 @@ import urllib.request
 from http.client import HTTPException, HTTPMessage
 from typing import IO, TYPE_CHECKING
 
-from mailmove.discovery.address import Address
+from mailmove.accounts.discovery.address import Address
 from mailmove.model import Endpoint, Security
 from mailmove.safe import visible
 

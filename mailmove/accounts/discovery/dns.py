@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailmove.discovery.address import Address
+from mailmove.accounts.discovery.address import Address
 from mailmove.errors import Unreachable, UsageError
 from mailmove.model import Endpoint, Security
 from mailmove.safe import visible

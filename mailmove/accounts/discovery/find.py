@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from mailmove.discovery import autoconfig, providers
-from mailmove.discovery.address import Address
-from mailmove.discovery.autoconfig import Settings, UnusableError
-from mailmove.discovery.dns import Dns
-from mailmove.discovery.providers import Provider
+from mailmove.accounts.discovery import autoconfig, providers
+from mailmove.accounts.discovery.address import Address
+from mailmove.accounts.discovery.autoconfig import Settings, UnusableError
+from mailmove.accounts.discovery.dns import Dns
+from mailmove.accounts.discovery.providers import Provider
 from mailmove.model import Endpoint
 
 

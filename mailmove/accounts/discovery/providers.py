@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from mailmove.discovery.address import Address
+from mailmove.accounts.discovery.address import Address
 from mailmove.model import Endpoint, Security
 
 CAREFUL = 4

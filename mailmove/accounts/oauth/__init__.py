@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol, cast
 
-from mailmove.config import Account, OAuthClient
+from mailmove.accounts.config import Account, OAuthClient
+from mailmove.accounts.vault import Vault
 from mailmove.errors import LoginError, UsageError
 from mailmove.safe import visible
-from mailmove.vault import Vault
 
 MARGIN = 120.0  # seconds before its end in which a token is not used any more
 

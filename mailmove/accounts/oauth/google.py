@@ -16,9 +16,9 @@ from google.auth.transport.requests import Request
 from google.oauth2.credentials import Credentials
 from google_auth_oauthlib.flow import InstalledAppFlow, WSGITimeoutError
 
-from mailmove.config import OAuthClient
+from mailmove.accounts.config import OAuthClient
+from mailmove.accounts.oauth import Grant, Show
 from mailmove.errors import LoginError, Unreachable
-from mailmove.oauth import Grant, Show
 from mailmove.safe import visible
 
 SCOPES = ["https://mail.google.com/"]  # the only one that opens IMAP

@@ -8,9 +8,9 @@ from typing import Any
 import msal
 import requests
 
-from mailmove.config import OAuthClient
+from mailmove.accounts.config import OAuthClient
+from mailmove.accounts.oauth import Grant, Show
 from mailmove.errors import LoginError, Unreachable, UsageError
-from mailmove.oauth import Grant, Show
 from mailmove.safe import visible
 
 SCOPES = ["https://outlook.office.com/IMAP.AccessAsUser.All"]  # msal adds offline_access: a refresh token

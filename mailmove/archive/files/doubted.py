@@ -2,7 +2,7 @@
 
 A file of a Maildir would be taken for a message by every mail program, and by the next reindex. So these lie in
 ``.mailmove/doubted``, named by folder, UIDVALIDITY and UID, and by the SHA-256 of what they hold. The record of such a
-message is :class:`~mailmove.archive.records.Trouble`: it was not delivered.
+message is :class:`~mailmove.archive.record.records.Trouble`: it was not delivered.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import hashlib
 import os
 from typing import NamedTuple
 
-from mailmove.archive import durable, proof
+from mailmove.archive.files import durable
+from mailmove.archive.files.writer import Incoming
+from mailmove.archive.proof import rehashing
 from mailmove.archive.store import META, Archive
-from mailmove.archive.writer import Incoming
 from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible
@@ -59,7 +60,7 @@ def newest(archive: Archive, message: MessageId) -> Doubted | None:
             if not files:
                 return None
             name = max(files, key=lambda entry: entry.stat(follow_symlinks=False).st_mtime_ns).name
-            octets, sha256 = proof.digest_at(directory, name)
+            octets, sha256 = rehashing.digest_at(directory, name)
         finally:
             os.close(directory)
     return Doubted(f"{META}/{NAME}/{name}", octets, sha256)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mailmove.archive import disk
+from mailmove.archive.files import disk
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 

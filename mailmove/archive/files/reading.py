@@ -6,11 +6,12 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 
-from mailmove.archive import durable, proof
-from mailmove.archive.index import Stored
-from mailmove.archive.proof import Proven
+from mailmove.archive.files import durable
+from mailmove.archive.index.index import Stored
+from mailmove.archive.proof import rehashing
+from mailmove.archive.proof.rehashing import Proven
+from mailmove.archive.proof.strays import find_moved
 from mailmove.archive.store import Archive
-from mailmove.archive.strays import find_moved
 from mailmove.errors import ArchiveError
 from mailmove.model import folder_text
 from mailmove.safe import visible
@@ -26,7 +27,7 @@ def open_copy(archive: Archive, copies: Sequence[Stored]) -> Proven:
     """
     problems = []
     for stored in copies:
-        proven = proof.prove(archive, stored)
+        proven = rehashing.prove(archive, stored)
         if not isinstance(proven, str):
             return proven
         problems.append(f"{visible(folder_text(stored.id.folder))} UID {stored.id.uid}: {proven}")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from mailmove.archive import durable
+from mailmove.archive.files import durable
 
 _THREADS = 4
 
@@ -35,7 +35,7 @@ def syncer(archive: int) -> Syncer:
 
 
 class _Whole:
-    """One call for everything; see :class:`mailmove.archive.durable.FileSystemSync`."""
+    """One call for everything; see :class:`mailmove.archive.files.durable.FileSystemSync`."""
 
     def __init__(self, sync: durable.FileSystemSync) -> None:
         self._sync = sync

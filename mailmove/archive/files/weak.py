@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from mailmove.archive import disk, durable
+from mailmove.archive.files import disk, durable
 
 
 def forgets(root: int) -> str | None:

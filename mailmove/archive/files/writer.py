@@ -17,12 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from mailmove.archive import durable, headers, names, proof, records
-from mailmove.archive.index import Stored
-from mailmove.archive.manifest import FolderDir
-from mailmove.archive.names import Base
+from mailmove.archive.files import durable, names
+from mailmove.archive.files.names import Base
+from mailmove.archive.files.syncing import syncer
+from mailmove.archive.index import headers
+from mailmove.archive.index.index import Stored
+from mailmove.archive.proof import rehashing
+from mailmove.archive.record import records
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
-from mailmove.archive.syncing import syncer
 from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from mailmove.safe import visible
@@ -244,7 +247,7 @@ class Writer:
         """Archive a message whose body the archive holds already, if that still hashes right; else return False."""
         folder = self._folder
         assert folder is not None, "enter comes first"
-        proven = proof.prove(self._archive, source)
+        proven = rehashing.prove(self._archive, source)
         if isinstance(proven, str):
             return False
         with proven, durable.explained(f"writing to {folder.shown}"):
@@ -352,13 +355,13 @@ class Writer:
 
     def _share(self, message: _Pending, first: _Pending) -> None:
         """Replace a received message by a hard link to a twin that hashes right; ``first`` is the one of this batch."""
-        twins: Iterable[proof.Proven | str]
+        twins: Iterable[rehashing.Proven | str]
         if first is not message:
             directory = os.dup(first.folder.cur)
-            twins = [proof.Proven(directory, first.name, durable.open_file(first.name, directory))]
+            twins = [rehashing.Proven(directory, first.name, durable.open_file(first.name, directory))]
         else:
             stored = self._archive.index.with_body(message.sha256)
-            twins = (proof.prove(self._archive, twin) for twin in stored)
+            twins = (rehashing.prove(self._archive, twin) for twin in stored)
         for twin in twins:
             if isinstance(twin, str):
                 continue
@@ -384,7 +387,7 @@ def _release(batch: _Batch) -> None:
     batch.messages = []
 
 
-def _linked(source: proof.Proven, to: int, name: str) -> bool:
+def _linked(source: rehashing.Proven, to: int, name: str) -> bool:
     """Give a message file another name, or say that this file system, or this file, cannot have one."""
     try:
         source.link(to, name)

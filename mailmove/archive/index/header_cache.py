@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
-from mailmove.archive.headers import Headers
-from mailmove.archive.index import remove
+from mailmove.archive.index.headers import Headers
+from mailmove.archive.index.index import remove
 from mailmove.archive.memory import Memory
 
 log = logging.getLogger(__name__)

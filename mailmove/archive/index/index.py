@@ -15,12 +15,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from mailmove.archive import durable, records
-from mailmove.archive.headers import Headers
-from mailmove.archive.journal import Position
-from mailmove.archive.names import Base
-from mailmove.archive.newer import Newer
-from mailmove.archive.records import Record
+from mailmove.archive.files import durable
+from mailmove.archive.files.names import Base
+from mailmove.archive.index.headers import Headers
+from mailmove.archive.record import records
+from mailmove.archive.record.journal import Position
+from mailmove.archive.record.newer import Newer
+from mailmove.archive.record.records import Record
 from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible

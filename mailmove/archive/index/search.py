@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mailmove.archive.index import body_key, explained
+from mailmove.archive.index.index import body_key, explained
 from mailmove.mail import fields
 from mailmove.model import Copy, Found
 

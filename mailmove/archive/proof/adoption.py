@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mailmove.archive import durable, names, proof
-from mailmove.archive.manifest import FolderDir
-from mailmove.archive.names import Base
-from mailmove.archive.records import Message
+from mailmove.archive.files import durable, names
+from mailmove.archive.files.names import Base
+from mailmove.archive.proof import rehashing
+from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.record.records import Message
 from mailmove.archive.store import META, Archive
 from mailmove.model import Listed
 from mailmove.safe import visible
@@ -48,7 +49,7 @@ def adopt(
                     continue
                 fd = durable.open_file(name, directory)
                 try:
-                    octets, sha256 = proof.digest_of(fd)
+                    octets, sha256 = rehashing.digest_of(fd)
                     durable.flush(fd)
                 finally:
                     os.close(fd)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mailmove.archive import durable, names
-from mailmove.archive.index import Stored
-from mailmove.archive.manifest import FolderDir
+from mailmove.archive.files import durable, names
+from mailmove.archive.index.index import Stored
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.evidence import Evidence, FileSeen, clock, rehashed
 

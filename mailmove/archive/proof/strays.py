@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
-from mailmove.archive import durable, names, proof
-from mailmove.archive.index import Stored
-from mailmove.archive.proof import Inode, Reading
+from mailmove.archive.files import durable, names
+from mailmove.archive.index.index import Stored
+from mailmove.archive.proof import rehashing
+from mailmove.archive.proof.rehashing import Inode, Reading
 from mailmove.archive.store import META, Archive
 from mailmove.evidence import Evidence
 from mailmove.safe import visible
@@ -49,7 +50,7 @@ def find_evidence(archive: Archive, missing: Iterable[Stored], read: dict[Inode,
         with durable.explained(f"opening {visible(os.path.join(archive.path, directory))}"):
             fd = durable.open_below(archive.root, directory)
         try:
-            verdict = proof.judged(archive, stored, fd, directory, name, read)
+            verdict = rehashing.judged(archive, stored, fd, directory, name, read)
         finally:
             os.close(fd)
         if verdict.evidence is not None:
@@ -110,7 +111,7 @@ def _same(directory: int, name: str, by_octets: Mapping[int, list[Stored]]) -> l
         fd = durable.open_file(name, directory)
         try:
             candidates = by_octets.get(os.fstat(fd).st_size, [])
-            sha256 = proof.digest_of(fd)[1] if candidates else b""
+            sha256 = rehashing.digest_of(fd)[1] if candidates else b""
         finally:
             os.close(fd)
     except OSError:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 
-from mailmove.archive import disk, durable, names
-from mailmove.archive.proof import ALTERED, MISSING, file_seen, read_at
+from mailmove.archive.files import disk, durable, names
+from mailmove.archive.proof.rehashing import ALTERED, MISSING, file_seen, read_at
 from mailmove.archive.store import META, Archive
 from mailmove.errors import ArchiveError
 from mailmove.evidence import Evidence, FileSeen, clock, rehashed

@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mailmove.archive import durable
-from mailmove.archive.records import Record, from_json, to_json
+from mailmove.archive.files import durable
+from mailmove.archive.record.records import Record, from_json, to_json
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mailmove.archive import durable, layout
-from mailmove.archive.names import SEPARATORS
-from mailmove.archive.records import Beginning, wire_octets, wire_text
+from mailmove.archive.files import durable, layout
+from mailmove.archive.files.names import SEPARATORS
+from mailmove.archive.record.records import Beginning, wire_octets, wire_text
 from mailmove.errors import ArchiveError
 from mailmove.model import Folder
 from mailmove.safe import visible

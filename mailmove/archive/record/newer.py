@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from mailmove.archive.records import Record, Unknown
+from mailmove.archive.record.records import Record, Unknown
 from mailmove.errors import ArchiveError
 from mailmove.safe import few, visible
 

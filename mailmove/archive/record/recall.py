@@ -1,7 +1,7 @@
 """What an index knows that the journal does not: the journal was damaged or lost, or an older copy was put back.
 
 Read before the index is made again, so that nothing is forgotten silently. A message becomes
-:class:`~mailmove.archive.records.Remembered`; what says nothing of octets (runs, deletions, restores, rules) is
+:class:`~mailmove.archive.record.records.Remembered`; what says nothing of octets (runs, deletions, restores, rules) is
 recorded again as it was. Flags, labels and what is gone, the next export learns from the server.
 """
 
@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from mailmove.archive import index, records
-from mailmove.archive.journal import Position
-from mailmove.archive.records import Message, Record, Remembered
+from mailmove.archive.index import index
+from mailmove.archive.record import records
+from mailmove.archive.record.journal import Position
+from mailmove.archive.record.records import Message, Record, Remembered
 from mailmove.model import MessageId
 from mailmove.safe import visible
 from mailmove.units import timestamp

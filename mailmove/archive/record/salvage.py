@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from mailmove.archive import durable, index, journal, manifest, newer, recall
-from mailmove.archive.adoption import copy_aside
+from mailmove.archive.files import durable
+from mailmove.archive.index import index
 from mailmove.archive.memory import Memory
-from mailmove.archive.records import Complete
+from mailmove.archive.proof.adoption import copy_aside
+from mailmove.archive.record import journal, manifest, newer, recall
+from mailmove.archive.record.records import Complete
 from mailmove.archive.store import Place, enter
 
 

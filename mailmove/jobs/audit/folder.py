@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
-from mailmove.archive.header_cache import HeaderCache
-from mailmove.archive.headers import Headers
-from mailmove.archive.headers import scan as scan_headers
-from mailmove.archive.index import Known
+from mailmove.archive.index.header_cache import HeaderCache
+from mailmove.archive.index.headers import Headers
+from mailmove.archive.index.headers import scan as scan_headers
+from mailmove.archive.index.index import Known
 from mailmove.archive.store import Archive
 from mailmove.errors import Disconnected, Throttled
+from mailmove.imap import scan
+from mailmove.imap.session import Session
 from mailmove.jobs.dates import known_dates
 from mailmove.jobs.fetching import Opened
 from mailmove.jobs.progress import Advance, Progress
@@ -21,8 +23,6 @@ from mailmove.model import Folder, Listed, Seen
 from mailmove.plan import sync
 from mailmove.plan.retention import NO_DATES, Dates
 from mailmove.plan.usage import Usage
-from mailmove.server import scan
-from mailmove.server.session import Session
 
 _CHUNK = 2000  # messages between two reports of progress, or two additions to the cache
 _GROUPING = b"DATE FROM LIST-ID"

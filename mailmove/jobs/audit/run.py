@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailmove.archive.audits import Audits, Figure, PastAudit
-from mailmove.archive.header_cache import HeaderCache
+from mailmove.archive.index.header_cache import HeaderCache
 from mailmove.archive.store import Archive
 from mailmove.errors import Exit
-from mailmove.jobs.audit_result import AuditResult
-from mailmove.jobs.folder_audit import FolderAudit
+from mailmove.imap.folders import look
+from mailmove.imap.quota import roots
+from mailmove.imap.session import Session
+from mailmove.jobs.audit.folder import FolderAudit
+from mailmove.jobs.audit.result import AuditResult
+from mailmove.jobs.audit.survey import Options, Survey
 from mailmove.jobs.progress import Progress
-from mailmove.jobs.survey import Options, Survey
 from mailmove.model import Seen
 from mailmove.plan import forecast
 from mailmove.plan.folders import choose, hidden
 from mailmove.plan.gauge import Gauge, Source, quota
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import total
-from mailmove.server.folders import look
-from mailmove.server.quota import roots
-from mailmove.server.session import Session
 from mailmove.units import plural
 
 
@@ -41,7 +41,7 @@ def audit(
 
     A folder that the server will not show is told in the result.
 
-    :raises MailmoveError: of :mod:`mailmove.server`, when the server is lost.
+    :raises MailmoveError: of :mod:`mailmove.imap`, when the server is lost.
     :raises ArchiveError: when the state directory cannot be used.
     """
     looked = session.ask(lambda: look(session.wire))

@@ -7,12 +7,12 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from mailmove.archive.headers import Headers
-from mailmove.archive.index import Known
+from mailmove.archive.index.headers import Headers
+from mailmove.archive.index.index import Known
 from mailmove.errors import CommandRefused
-from mailmove.jobs.audit_result import Band, BigMessage, FolderFigures, TopGroups, WhatIf
+from mailmove.jobs.audit.folder import FolderAudit, MakeUsage
+from mailmove.jobs.audit.result import Band, BigMessage, FolderFigures, TopGroups, WhatIf
 from mailmove.jobs.fetching import FolderChanged
-from mailmove.jobs.folder_audit import FolderAudit, MakeUsage
 from mailmove.jobs.progress import Expect, Progress
 from mailmove.mail import fields
 from mailmove.model import Folder, Seen

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from mailmove.archive import doubted, records
-from mailmove.archive.doubted import Doubted
-from mailmove.archive.index import Stored
+from mailmove.archive.files import doubted
+from mailmove.archive.files.doubted import Doubted
+from mailmove.archive.index.index import Stored
+from mailmove.archive.record import records
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError
 from mailmove.model import MessageId, folder_text

@@ -6,22 +6,22 @@ from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from mailmove.archive import records
-from mailmove.archive.adoption import adopt, change_flags, set_aside
-from mailmove.archive.manifest import FolderDir
-from mailmove.archive.names import Base
-from mailmove.archive.proof import prove_all
+from mailmove.archive.files.names import Base
+from mailmove.archive.files.writer import Writer
+from mailmove.archive.proof.adoption import adopt, change_flags, set_aside
+from mailmove.archive.proof.rehashing import prove_all
+from mailmove.archive.proof.strays import find_moved
+from mailmove.archive.record import records
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
-from mailmove.archive.strays import find_moved
-from mailmove.archive.writer import Writer
 from mailmove.errors import CommandRefused, Unreachable
+from mailmove.imap import internaldate, scan
+from mailmove.imap.session import Session
+from mailmove.jobs.export.result import FolderResult
 from mailmove.jobs.fetching import Fetched, FolderChanged, Opened, fetch
 from mailmove.jobs.progress import Advance, Expect, Progress
-from mailmove.jobs.results import FolderResult
 from mailmove.model import Folder, Listed
 from mailmove.plan import sync
-from mailmove.server import internaldate, scan
-from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
 MANY = 10

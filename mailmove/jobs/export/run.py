@@ -8,20 +8,20 @@ from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mailmove.archive import records
+from mailmove.archive.files.writer import Writer
+from mailmove.archive.record import records
 from mailmove.archive.store import Archive
-from mailmove.archive.writer import Writer
 from mailmove.errors import CommandRefused, Interrupted, Unreachable
+from mailmove.imap.folders import look
+from mailmove.imap.session import Session
 from mailmove.jobs import clock
-from mailmove.jobs.doubting import taken
-from mailmove.jobs.folder_export import FolderExport
+from mailmove.jobs.export.doubting import taken
+from mailmove.jobs.export.folder import FolderExport
+from mailmove.jobs.export.result import ExportResult, FolderResult
 from mailmove.jobs.progress import Expect, Progress
-from mailmove.jobs.results import ExportResult, FolderResult
 from mailmove.model import Seen
 from mailmove.plan import sync
 from mailmove.plan.folders import choose, hidden, kept_once
-from mailmove.server.folders import look
-from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def export(
 
     :raises ArchiveError: when the archive or its disk fails.
     :raises UsageError: when there is nothing to take of a message.
-    :raises MailmoveError: of :mod:`mailmove.server`, before anything was begun.
+    :raises MailmoveError: of :mod:`mailmove.imap`, before anything was begun.
     """
     began = time.monotonic()
     archive.record(list(taken(archive, options.take)))

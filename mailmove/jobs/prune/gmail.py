@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mailmove.errors import LackingError
+from mailmove.imap import scan
+from mailmove.imap.session import Session
 from mailmove.jobs.fetching import Opened
-from mailmove.jobs.prune_results import FolderPlan, PrunePlan
+from mailmove.jobs.prune.result import FolderPlan, PrunePlan
 from mailmove.model import Folder, Listed, Looked, Seen
 from mailmove.plan.retention import Stays, strictest_label
-from mailmove.server import scan
-from mailmove.server.session import Session
 
 CAPABILITY = "X-GM-EXT-1"
 NOTE = (

@@ -10,21 +10,26 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mailmove.archive import headers, records
-from mailmove.archive.index import Known
-from mailmove.archive.manifest import FolderDir
-from mailmove.archive.proof import MISSING, Inode, Reading, prove_all
+from mailmove.archive.index import headers
+from mailmove.archive.index.index import Known
+from mailmove.archive.proof.rehashing import MISSING, Inode, Reading, prove_all
+from mailmove.archive.proof.strays import find_evidence
+from mailmove.archive.record import records
+from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
-from mailmove.archive.strays import find_evidence
 from mailmove.errors import CommandRefused, LackingError
 from mailmove.evidence import waived
-from mailmove.jobs import clock, prune_gmail, prune_rules
+from mailmove.imap import deletion, quota, scan
+from mailmove.imap.folders import look, select
+from mailmove.imap.session import Session
+from mailmove.jobs import clock
 from mailmove.jobs.dates import known_dates
-from mailmove.jobs.export import Options as ExportOptions
-from mailmove.jobs.export import export
+from mailmove.jobs.export.run import Options as ExportOptions
+from mailmove.jobs.export.run import export
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
-from mailmove.jobs.prune_results import FolderPlan, PrunePlan
+from mailmove.jobs.prune import gmail, rules
+from mailmove.jobs.prune.result import FolderPlan, PrunePlan
 from mailmove.jobs.standins import doubts
 from mailmove.mail import fields
 from mailmove.model import Folder, Listed, MessageId, Seen
@@ -42,9 +47,6 @@ from mailmove.plan.retention import (
     needed,
 )
 from mailmove.plan.rules import FolderAge, Rules
-from mailmove.server import deletion, quota, scan
-from mailmove.server.folders import look, select
-from mailmove.server.session import Session
 from mailmove.units import plural
 
 log = logging.getLogger(__name__)
@@ -99,7 +101,7 @@ class Planner:
             notes=list(archive.notes) if archive is not None else [],
         )
         self._now = int(now.timestamp())
-        self._ids: prune_gmail.Ids = {}
+        self._ids: gmail.Ids = {}
         self.held: dict[bytes, str] = {}
         """Folders in which an earlier deletion is not settled, and why."""
 
@@ -115,17 +117,17 @@ class Planner:
         views = session.ask(lambda: look(session.wire))
         plan.problems = views.problems
         plan.gauge = self._gauge(measure(session, views, self.options.limit))
-        if session.wire.can(prune_gmail.CAPABILITY):
-            prune_gmail.must_see_all_labels(views)
-            plan.trash = prune_gmail.trash_of(view.folder for view in views)
-            plan.notes.append(prune_gmail.NOTE)
-        rules = self._rules(views)
+        if session.wire.can(gmail.CAPABILITY):
+            gmail.must_see_all_labels(views)
+            plan.trash = gmail.trash_of(view.folder for view in views)
+            plan.notes.append(gmail.NOTE)
+        chosen = self._rules(views)
         for view in views:
-            if view.folder.wire in rules:
-                yield from self._folder(view, *rules[view.folder.wire])
+            if view.folder.wire in chosen:
+                yield from self._folder(view, *chosen[view.folder.wire])
         if plan.trash is not None:
             once = archive is not None and not self.options.dry_run and not archive.has_links()
-            prune_gmail.decide_by_message(session, plan, views, self._ids, once=once)
+            gmail.decide_by_message(session, plan, views, self._ids, once=once)
         if plan.target is not None:
             needed_octets = self._needed_octets()
             if needed_octets > 0 and plan.gauge is not None and plan.trash is None:
@@ -160,10 +162,10 @@ class Planner:
             exported = set(choose(selectable, options.scope, options.left_out).chosen)
         guessed = guess_uses(selectable)
         laid_down = Rules(options.policy, options.asked, plan.now, guessed)
-        told = prune_rules.complete(self.session, self.archive, laid_down, views, record=not options.dry_run)
+        told = rules.complete(self.session, self.archive, laid_down, views, record=not options.dry_run)
         plan.missing = told.missing
         plan.notes += told.notes + [str(missing) for missing in told.missing if not missing.doubtful]
-        rules = {}
+        chosen = {}
         for folder in named.chosen:
             plain = folder
             if plan.trash is not None and folder.special_use == "\\all":
@@ -175,10 +177,10 @@ class Planner:
                 plan.left_out.append((folder, "it is left out of the export"))
             else:
                 drafts = is_drafts(folder, guessed)
-                rules[folder.wire] = ages, FolderRule(ages, options.policy, plan.now, drafts=drafts)
+                chosen[folder.wire] = ages, FolderRule(ages, options.policy, plan.now, drafts=drafts)
         if plan.missing and plan.problems:
             plan.doubts.append("a rule of the policy may be for a folder whose line cannot be read")
-        return rules
+        return chosen
 
     def _folder(self, view: Seen, ages: FolderAge, rule: FolderRule) -> Work:
         """Decide for one folder's messages."""
@@ -215,7 +217,7 @@ class Planner:
         folder.decisions = decide(listing, rule, dates, known)
         folder.lacking = _lacking(folder, known)
         if self.plan.trash is not None:
-            self._ids[folder.folder.wire] = prune_gmail.identities(folder.folder, listing)
+            self._ids[folder.folder.wire] = gmail.identities(folder.folder, listing)
         if not folder.decisions.go:
             return
         if opened.unlisted:

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from mailmove.errors import Exit, MailmoveError
 from mailmove.evidence import Evidence
+from mailmove.imap.deletion import Outcome
 from mailmove.model import Folder
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy, Target
 from mailmove.plan.retention import Decisions, Stays
 from mailmove.plan.rules import Missing
-from mailmove.server.deletion import Outcome
 
 
 @dataclass(slots=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mailmove.archive.index import Known
-from mailmove.archive.manifest import FolderDir
-from mailmove.archive.records import RuleMatched
+from mailmove.archive.index.index import Known
+from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.record.records import RuleMatched
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused
+from mailmove.imap.objectid import mailbox_ids
+from mailmove.imap.session import Session
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.model import Folder, Listed, Seen
 from mailmove.plan.renamed import Home, is_same, look_for
 from mailmove.plan.rules import Missing, Rules
 from mailmove.safe import visible
-from mailmove.server.objectid import mailbox_ids
-from mailmove.server.session import Session
 from mailmove.units import timestamp
 
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Generator
 from datetime import UTC, datetime
 
-from mailmove.archive import records
+from mailmove.archive.proof.witness import Witness
+from mailmove.archive.record import records
 from mailmove.archive.store import Archive
-from mailmove.archive.witness import Witness
 from mailmove.errors import (
     ArchiveError,
     CommandRefused,
@@ -22,15 +22,15 @@ from mailmove.errors import (
     Throttled,
     Unreachable,
 )
-from mailmove.jobs import prune_gmail, prune_settle
+from mailmove.imap import deletion
+from mailmove.imap.deletion import Deletion, Outcome
+from mailmove.imap.folders import look
+from mailmove.imap.session import Session
 from mailmove.jobs.progress import Advance, Progress
-from mailmove.jobs.prune_plan import Options, Planner, measure
-from mailmove.jobs.prune_results import FolderPlan, PrunePlan, PruneResult
+from mailmove.jobs.prune import gmail, settle
+from mailmove.jobs.prune.plan import Options, Planner, measure
+from mailmove.jobs.prune.result import FolderPlan, PrunePlan, PruneResult
 from mailmove.plan.gauge import Gauge
-from mailmove.server import deletion
-from mailmove.server.deletion import Deletion, Outcome
-from mailmove.server.folders import look
-from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
 log = logging.getLogger(__name__)
@@ -49,9 +49,9 @@ def plan(
     """
     planner = Planner(account, session, archive, options, now)
     if archive is not None and options.dry_run:
-        planner.held = prune_settle.unsettled(archive)
+        planner.held = settle.unsettled(archive)
     elif archive is not None:
-        settled = prune_settle.settle(session, archive)
+        settled = settle.settle(session, archive)
         planner.plan.notes += settled.notes
         planner.held = settled.held
     yield from planner.run()
@@ -128,7 +128,7 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
         else:
             result.outcomes[folder.folder.wire] = outcome  # told also where it cannot be recorded
             if not outcome.marked:  # or the next run has to take our marks off
-                archive.record([prune_settle.done(begun, outcome.gone, frozenset(outcome.left))])
+                archive.record([settle.done(begun, outcome.gone, frozenset(outcome.left))])
             return outcome
 
 
@@ -137,7 +137,7 @@ def _portions(result: PruneResult, folder: FolderPlan, session: Session, witness
 
     :raises ArchiveError: when the archive is not the one that proved the plan; ``result`` has the outcome until then.
     """
-    trash = None if folder.folder.special_use in prune_gmail.TRUE_DELETION else result.plan.trash
+    trash = None if folder.folder.special_use in gmail.TRUE_DELETION else result.plan.trash
     deed = Deletion(
         session.wire,
         folder.folder,

@@ -6,16 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailmove.archive import records
-from mailmove.archive.index import Deletion
+from mailmove.archive.index.index import Deletion
+from mailmove.archive.record import records
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused
+from mailmove.imap import deletion
+from mailmove.imap.folders import look
+from mailmove.imap.session import Session
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.model import Folder, Seen
 from mailmove.plan.renamed import Home, is_same, look_for
-from mailmove.server import deletion
-from mailmove.server.folders import look
-from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
 

@@ -9,24 +9,26 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailmove.archive import headers, reading, records
-from mailmove.archive.index import Entry
-from mailmove.archive.proof import Proven
-from mailmove.archive.records import Restored
+from mailmove.archive.files import reading
+from mailmove.archive.index import headers
+from mailmove.archive.index.index import Entry
+from mailmove.archive.proof.rehashing import Proven
+from mailmove.archive.record import records
+from mailmove.archive.record.records import Restored
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, CommandRefused, Disconnected, Throttled
+from mailmove.imap import folders, internaldate, scan
+from mailmove.imap.append import Answer, Appending, Outgoing, append_limit
+from mailmove.imap.bodies import bodies
+from mailmove.imap.session import Session
+from mailmove.jobs.export.result import PutBack
 from mailmove.jobs.progress import Advance, Progress
-from mailmove.jobs.results import PutBack
 from mailmove.model import Folder, Listed, MessageId, Selected
 from mailmove.plan import mapping
 from mailmove.plan import restore as planning
 from mailmove.plan.altered import Watch, difference, fragile
 from mailmove.plan.mapping import Target
 from mailmove.plan.sync import same_message
-from mailmove.server import folders, internaldate, scan
-from mailmove.server.append import Answer, Appending, Outgoing, append_limit
-from mailmove.server.bodies import bodies
-from mailmove.server.session import Session
 from mailmove.units import format_size, timestamp
 
 BATCH_MESSAGES = 100
@@ -56,7 +58,7 @@ class FolderRestore:
     """Puts archived messages into one folder; what becomes of them is told in ``outcome``.
 
     ``login``: the account where it is not the archive's own. ``copies``: see
-    :meth:`mailmove.archive.index.Index.copies`; what is learned is added.
+    :meth:`mailmove.archive.index.index.Index.copies`; what is learned is added.
     """
 
     def __init__(

@@ -2,10 +2,10 @@
 
 What the server has decides, never what an earlier run believes to have done: a folder is listed, compared, filled and
 listed again until nothing is missing. So a run that was killed is simply run again. The journal says where a run has
-begun (:class:`~mailmove.archive.records.Restoring`); what arrived in that folder since then is compared by content
-before anything more is put there. For each message that is back it says under which UID
-(:class:`~mailmove.archive.records.Restored`): its age counts from then, and the next export, which fetches it like any
-other message and stores it as a link to the file it came from, is not a second message to a later restore.
+begun (:class:`~mailmove.archive.record.records.Restoring`); what arrived in that folder since then is compared by
+content before anything more is put there. For each message that is back it says under which UID
+(:class:`~mailmove.archive.record.records.Restored`): its age counts from then, and the next export, which fetches it
+like any other message and stores it as a link to the file it came from, is not a second message to a later restore.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mailmove.archive import records
-from mailmove.archive.index import Entry
+from mailmove.archive.index.index import Entry
+from mailmove.archive.record import records
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused, Interrupted, LackingError, Unreachable, UsageError
+from mailmove.imap import quota
+from mailmove.imap.folders import look, personal_prefix
+from mailmove.imap.session import Session
+from mailmove.jobs.export.result import PutBack, RestoreResult
 from mailmove.jobs.find import as_folder
-from mailmove.jobs.folder_restore import FolderRestore
 from mailmove.jobs.progress import Expect, Progress
-from mailmove.jobs.results import PutBack, RestoreResult
+from mailmove.jobs.restore.folder import FolderRestore
 from mailmove.model import Folder
 from mailmove.plan import mapping
 from mailmove.plan.folders import choose
 from mailmove.plan.restore import overfull
-from mailmove.server import quota
-from mailmove.server.folders import look, personal_prefix
-from mailmove.server.session import Session
 from mailmove.units import plural, timestamp
 
 

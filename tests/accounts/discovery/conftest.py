@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from mailmove.discovery.dns import Dns
+from mailmove.accounts.discovery.dns import Dns
 from tests.servers.nameserver import Nameserver
 
 Zone = Mapping[tuple[str, str], list[str]]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailmove.discovery.address import Address, parse
+from mailmove.accounts.discovery.address import Address, parse
 from mailmove.errors import UsageError
 
 

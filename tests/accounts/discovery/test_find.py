@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mailmove.discovery import autoconfig
-from mailmove.discovery.address import Address, parse
-from mailmove.discovery.dns import Dns
-from mailmove.discovery.find import Found, Search, find
+from mailmove.accounts.discovery import autoconfig
+from mailmove.accounts.discovery.address import Address, parse
+from mailmove.accounts.discovery.dns import Dns
+from mailmove.accounts.discovery.find import Found, Search, find
 from mailmove.errors import Unreachable, UsageError
 from mailmove.model import Endpoint, Security
 from tests.servers.web import Answer, Web

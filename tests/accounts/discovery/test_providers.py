@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mailmove.discovery.address import Address
-from mailmove.discovery.providers import Provider, of_login, table
+from mailmove.accounts.discovery.address import Address
+from mailmove.accounts.discovery.providers import Provider, of_login, table
 from mailmove.model import Security
 
 ASKED_FOR = {"gmail", "outlook", "microsoft365", "yahoo", "icloud", "fastmail", "gmx", "ionos", "ovh"} | {

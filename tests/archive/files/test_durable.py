@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
-from mailmove.archive import disk, durable, names, proof, reading, store, syncing
+from mailmove.archive import store
+from mailmove.archive.files import disk, durable, names, reading, syncing
+from mailmove.archive.files.writer import Writer
 from mailmove.archive.memory import Memory
+from mailmove.archive.proof import rehashing
 from mailmove.archive.store import Archive
-from mailmove.archive.writer import Writer
 from mailmove.errors import ArchiveError, RefusedError
 from tests.archive.conftest import LOGIN, folder, put
 
@@ -154,7 +156,7 @@ def test_a_proven_file_that_was_replaced_meanwhile_is_not_linked(archive: Archiv
     where = folder(archive, "INBOX")
     file = put(archive, where, 1, b"Subject: x\r\n\r\nx\r\n")
     (stored,) = archive.index.stored(where.wire, where.uidvalidity)
-    proven = proof.prove(archive, stored)
+    proven = rehashing.prove(archive, stored)
     assert not isinstance(proven, str)
     with proven:
         file.unlink()
@@ -180,7 +182,7 @@ def test_a_long_file_is_read_to_its_end(archive: Archive) -> None:
     where = folder(archive, "INBOX")
     put(archive, where, 1, b"Subject: x\r\n\r\n" + b"0123456789\r\n" * 200_000)
     stored = archive.index.stored(where.wire, where.uidvalidity)
-    assert [verdict.problem for verdict in proof.prove_all(archive, where, stored)] == [""]
+    assert [verdict.problem for verdict in rehashing.prove_all(archive, where, stored)] == [""]
 
 
 def test_only_names_of_one_file_are_read_once(archive: Archive) -> None:
@@ -193,8 +195,8 @@ def test_only_names_of_one_file_are_read_once(archive: Archive) -> None:
     fourth.hardlink_to(third)
     assert first.stat().st_nlink == second.stat().st_nlink == third.stat().st_nlink == 2
     stored = archive.index.stored(where.wire, where.uidvalidity)
-    verdicts = proof.prove_all(archive, where, sorted(stored, key=lambda one: one.id.uid))
-    assert [verdict.problem for verdict in verdicts] == ["", "", proof.ALTERED, proof.ALTERED]
+    verdicts = rehashing.prove_all(archive, where, sorted(stored, key=lambda one: one.id.uid))
+    assert [verdict.problem for verdict in verdicts] == ["", "", rehashing.ALTERED, rehashing.ALTERED]
 
 
 EXT4, NFS, FUSE, UNKNOWN = 0xEF53, 0x6969, 0x65735546, 0x12345678

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailmove.archive import layout
-from mailmove.archive.manifest import Manifest
+from mailmove.archive.files import layout
+from mailmove.archive.record.manifest import Manifest
 from mailmove.model import Folder
 
 WINDOWS = {"con", "prn", "aux", "nul", "com1", "com9", "lpt1", "com¹"}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailmove.archive import names
-from mailmove.archive.names import Base
+from mailmove.archive.files import names
+from mailmove.archive.files.names import Base
 
 bases = st.builds(
     Base,

@@ -9,9 +9,11 @@ from typing import NoReturn
 
 import pytest
 
-from mailmove.archive import durable, headers, records
+from mailmove.archive.files import durable
+from mailmove.archive.files.writer import Writer
+from mailmove.archive.index import headers
+from mailmove.archive.record import records
 from mailmove.archive.store import Archive
-from mailmove.archive.writer import Writer
 from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from tests.archive.conftest import folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mailmove.archive import store
 from mailmove.archive.memory import Memory
-from mailmove.archive.records import Record, Run, Trouble
+from mailmove.archive.record.records import Record, Run, Trouble
 from mailmove.archive.store import Archive
 
 LINES: list[Record] = [

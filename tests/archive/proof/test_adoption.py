@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import strays
-from mailmove.archive.adoption import adopt, set_aside
 from mailmove.archive.memory import Memory
+from mailmove.archive.proof import strays
+from mailmove.archive.proof.adoption import adopt, set_aside
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailmove.archive import journal, records
-from mailmove.archive.journal import Journal, Position
-from mailmove.archive.records import Record
+from mailmove.archive.record import journal, records
+from mailmove.archive.record.journal import Journal, Position
+from mailmove.archive.record.records import Record
 from mailmove.errors import ArchiveError
 
 AT = "2026-11-23T10:02:00Z"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailmove.archive import manifest
-from mailmove.archive.manifest import Manifest
+from mailmove.archive.record import manifest
+from mailmove.archive.record.manifest import Manifest
 from mailmove.errors import ArchiveError
 from mailmove.model import Folder
 

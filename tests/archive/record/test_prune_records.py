@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mailmove.archive import store
 from mailmove.archive.memory import Memory
-from mailmove.archive.records import Message, PruneBegun, PruneDone, Run
+from mailmove.archive.record.records import Message, PruneBegun, PruneDone, Run
 from mailmove.archive.store import Archive
 
 AT = "2026-11-23T10:02:00Z"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mailmove.archive import records
-from mailmove.archive.records import KINDS, Kind
+from mailmove.archive.record import records
+from mailmove.archive.record.records import KINDS, Kind
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

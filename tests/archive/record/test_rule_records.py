@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import index, store
+from mailmove.archive import store
+from mailmove.archive.index import index
 from mailmove.archive.memory import Memory
-from mailmove.archive.records import RuleMatched
+from mailmove.archive.record.records import RuleMatched
 from mailmove.archive.store import Archive
 
 EARLIER, LATER = "2026-11-23T10:02:00Z", "2026-11-24T10:02:00Z"

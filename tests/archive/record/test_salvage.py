@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import journal, recall, records, salvage, store
+from mailmove.archive import store
 from mailmove.archive.memory import Memory
+from mailmove.archive.record import journal, recall, records, salvage
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError
 from mailmove.model import MessageId

@@ -1,0 +1,1 @@
+"""Accounts: how they are configured, where their secrets are, how they are found and signed in to."""

@@ -1,0 +1,1 @@
+"""Audit: where the room of a mailbox goes, and when it will be full."""

@@ -1,0 +1,1 @@
+"""Export: bring every message of every folder home."""

@@ -1,0 +1,1 @@
+"""Prune: look, plan and prove; then, once somebody has agreed, delete."""

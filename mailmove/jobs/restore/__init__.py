@@ -1,0 +1,1 @@
+"""Restore: put archived messages back on a server."""
