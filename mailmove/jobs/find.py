@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 
 from mailmove.archive.files import reading
-from mailmove.archive.index.search import Query, Search, folded
+from mailmove.archive.index.search import Match, Query, Search, folded
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit
@@ -36,6 +36,7 @@ class Options:
 class FindResult:
     """What was found in one archive, newest first. ``found`` counts all, ``messages`` are those within the limit.
 
+    Exact copies are one message; ``copies`` counts each of them, as an export does.
     ``searched`` is False when the search ended at the limit. ``unread`` says which files could not be looked into,
     ``partly`` which messages were not looked through to their end.
     """
@@ -44,6 +45,7 @@ class FindResult:
     login: str
     messages: list[Found] = field(default_factory=list)
     found: int = 0
+    copies: int = 0
     searched: bool = True
     unread: list[str] = field(default_factory=list)
     partly: list[str] = field(default_factory=list)
@@ -72,19 +74,17 @@ def find(account: str, archive: Archive, options: Options) -> Generator[Progress
             yield Advance("search index", messages, 0)
         found = search.matching(query)
         if words:
-            yield Expect(len(found), sum(octets for _, octets in found))
-            hashes = []
-            for sha256, octets in found:
-                if _reads(archive, search, (sha256, octets), words, result):
-                    hashes.append(sha256)
-                    if len(hashes) == options.limit:
-                        result.searched = sha256 == found[-1][0]
+            yield Expect(len(found), sum(match.octets for match in found))
+            looked_at, found = found, []
+            for match in looked_at:
+                if _reads(archive, search, match, words, result):
+                    found.append(match)
+                    if len(found) == options.limit:
+                        result.searched = match is looked_at[-1]
                         break
-                yield Advance("", 1, octets)
-        else:
-            hashes = [sha256 for sha256, _ in found]
-        result.found = len(hashes)
-        result.messages = search.found(hashes[: options.limit or None])
+                yield Advance("", 1, match.octets)
+        result.found, result.copies = len(found), sum(match.copies for match in found)
+        result.messages = search.found(match.sha256 for match in found[: options.limit or None])
     return result
 
 
@@ -94,11 +94,9 @@ def as_folder(directory: FolderDir) -> Folder:
     return Folder(directory.wire, directory.delimiter, uses)
 
 
-def _reads(
-    archive: Archive, search: Search, wanted: tuple[bytes, int], words: tuple[str, ...], result: FindResult
-) -> bool:
+def _reads(archive: Archive, search: Search, wanted: Match, words: tuple[str, ...], result: FindResult) -> bool:
     """Whether all the words are in a message's headers or text."""
-    sha256, octets = wanted
+    sha256, octets, _ = wanted
     known = search.text(sha256)
     missing = [word for word in words if word not in known]
     if not missing:

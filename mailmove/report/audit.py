@@ -109,7 +109,7 @@ class Report:
                     "archived": _tally_json(what_if.freed.archived),
                     "stays": {why.value: _tally_json(tally) for why, tally in what_if.freed.stays.items()},
                     "left": what_if.left,
-                    "percent_after": _rounded(what_if.percent),
+                    "percent_after": words.hundredths(what_if.percent),
                     "command": command(result, what_if.age),
                 }
                 for what_if in result.what_ifs
@@ -313,10 +313,6 @@ def _name(gauge: Gauge) -> str:
     return visible(f"{gauge.resource} of {gauge.root}" if gauge.root else gauge.resource, 80)
 
 
-def _rounded(percent: float | None) -> float | None:
-    return None if percent is None else round(percent, 2)
-
-
 def _bar(percent: float) -> str:
     full = min(_BAR, int(percent * _BAR / 100))
     return f"[{'#' * full}{'-' * (_BAR - full)}]"
@@ -368,7 +364,7 @@ def _gauge_json(gauge: Gauge) -> dict[str, Any]:
         "resource": gauge.resource,
         "used": gauge.used,
         "limit": gauge.limit,
-        "percent": _rounded(gauge.percent),
+        "percent": words.hundredths(gauge.percent),
         "source": gauge.source.value,
     }
 

@@ -17,6 +17,8 @@ from mailmove.units import format_size, plural, short_id, timestamp, utc
 def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
     """How many there are, a table of them, newest first, and what to do with one."""
     account, shown = visible(result.account), len(result.messages)
+    if result.copies != result.found:
+        account += f" ({result.copies:,} with exact copies)"
     if not result.found:
         yield f"{account}: nothing found."
     elif shown < result.found:
@@ -51,6 +53,7 @@ def as_json(result: FindResult) -> dict[str, Any]:
         "account": result.account,
         "exit": int(result.exit),
         "found": result.found,
+        "found_copies": result.copies,
         "searched_all": result.searched,
         "messages": [_message(message) for message in result.messages],
         "unread": result.unread,

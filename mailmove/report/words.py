@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
 from datetime import timedelta
@@ -32,6 +33,11 @@ def duration(seconds: float) -> str:
 def percent(number: float | None) -> str:
     """``92 %``, rounded down: 100 % is really full. ``-`` where it is not known."""
     return "-" if number is None else f"{int(number)} %"
+
+
+def hundredths(percent: float | None) -> float | None:
+    """The same for a program: rounded down as well, so that both say the same."""
+    return None if percent is None else math.floor(percent * 100) / 100
 
 
 def stays(number: int, why: Stays) -> str:

@@ -109,6 +109,12 @@ def test_words_find_messages_whatever_case_accents_and_encoding(home: Path, mail
     assert [subjects(mailmove, home, *arguments) for arguments, _ in WANTED] == [expected for _, expected in WANTED]
 
 
+def test_where_copies_are_counted_as_one_it_is_said(home: Path, mailmove: Program) -> None:
+    assert " (10 with exact copies): 9 messages found\n" in mailmove("find", "--archive", home).out
+    assert "exact copies" not in mailmove("find", "offer", "--archive", home).out
+    assert mailmove("find", "--archive", home, "--json").json["accounts"][0]["found_copies"] == 10
+
+
 def test_copies_in_several_folders_are_one_and_the_newest_comes_first(home: Path, mailmove: Program) -> None:
     done = mailmove("find", "--archive", home)
     lines = done.out.splitlines()

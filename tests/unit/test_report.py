@@ -35,3 +35,7 @@ def test_only_what_is_full_is_100_percent() -> None:
 
 def test_one_draft_is_no_drafts() -> None:
     assert [words.stays(number, Stays.DRAFT) for number in (1, 2)] == ["1 draft", "2 drafts"]
+
+
+def test_programs_are_told_what_people_are() -> None:
+    assert [words.hundredths(number) for number in (None, 0, 92.998, 99.999, 100)] == [None, 0, 92.99, 99.99, 100]

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailmove.archive.index.index import body_key, explained
 from mailmove.mail import fields
@@ -52,6 +52,14 @@ class Query:
     only_here: bool = False
 
 
+class Match(NamedTuple):
+    """A message that is looked for, and how many exact copies of it are."""
+
+    sha256: bytes
+    octets: int
+    copies: int
+
+
 class Search:
     """Searches the index of one archive, by a connection of its own."""
 
@@ -87,16 +95,17 @@ class Search:
                 return
             yield len(rows)
 
-    def matching(self, query: Query) -> list[tuple[bytes, int]]:
-        """SHA-256 and octets of every message that is looked for, newest first."""
+    def matching(self, query: Query) -> list[Match]:
+        """Every message that is looked for, newest first, exact copies as one."""
         where, values = _conditions(query)
         rows = self._db.execute(
-            "SELECT m.sha256, m.octets, max(m.arrival) AS newest FROM message m JOIN folder f ON f.id = m.folder"
+            "SELECT m.sha256, m.octets, count(*), max(m.arrival) AS newest"
+            " FROM message m JOIN folder f ON f.id = m.folder"
             f" JOIN search s ON s.id = m.id WHERE {' AND '.join(where)} GROUP BY m.sha256"
             " ORDER BY newest DESC, m.sha256",
             values,
         )
-        return [(sha256, octets) for sha256, octets, _ in rows]
+        return [Match(sha256, octets, copies) for sha256, octets, copies, _ in rows]
 
     def text(self, sha256: bytes) -> str:
         """What :attr:`Query.words` are looked for in."""
