@@ -10,8 +10,8 @@ import tomlkit
 
 from mailmove.accounts import config
 from mailmove.accounts.config import Config, OAuthClient
-from mailmove.archive.files import durable
 from mailmove.errors import UsageError
+from mailmove.replacing import replace_file
 from mailmove.safe import visible
 
 Values = Mapping[str, str | int | list[str] | None]
@@ -114,13 +114,8 @@ def _rewrite(path: str, edit: Callable[[str], str], *, write: bool = True) -> Co
         changed = config.read(edited.encode(), path)
         if not write:
             return changed
-        above, name = os.path.split(target)
-        os.makedirs(above, mode=0o700, exist_ok=True)
-        directory = durable.open_dir(above)
-        try:
-            durable.replace_file(name, edited.encode(), directory)
-        finally:
-            os.close(directory)
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        replace_file(target, edited.encode())
     except OSError as error:
         raise UsageError(f"{visible(path)} cannot be written: {error.strerror}") from None
     return changed

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from mailmove.accounts.config import Account
-from mailmove.archive.files import durable
 from mailmove.errors import LoginError
+from mailmove.replacing import replace_file
 from mailmove.safe import visible
 
 SERVICE = "mailmove"
@@ -116,14 +116,10 @@ class File:
 
     def write(self, secret: str) -> None:
         """Replace the file, not a link to it; a crash leaves the old or the new one, whole."""
-        above, name = os.path.split(os.path.realpath(self._path))
+        path = os.path.realpath(self._path)
         try:
-            os.makedirs(above, mode=0o700, exist_ok=True)
-            directory = durable.open_dir(above)
-            try:
-                durable.replace_file(name, f"{secret}\n".encode(), directory)
-            finally:
-                os.close(directory)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            replace_file(path, f"{secret}\n".encode())
         except OSError as error:
             raise LoginError(f"{self.place} cannot be written: {error.strerror}") from None
 

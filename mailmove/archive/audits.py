@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from mailmove.archive.files import durable
 from mailmove.archive.memory import Memory
+from mailmove.replacing import replace_file
 from mailmove.units import parse_timestamp, timestamp, utc
 
 LARGE = 1 << 18
@@ -73,12 +74,7 @@ class Audits:
                 file.write(_line(audit))
             if length > LARGE:
                 last_of_day = {past.at // 86_400: past for past in self.read()}
-                directory = durable.open_dir(os.path.dirname(self._path))
-                try:
-                    content = b"".join(map(_line, last_of_day.values()))
-                    durable.replace_file(os.path.basename(self._path), content, directory)
-                finally:
-                    os.close(directory)
+                replace_file(self._path, b"".join(map(_line, last_of_day.values())))
 
 
 def _line(audit: PastAudit) -> bytes:

@@ -24,6 +24,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 
+from mailmove import replacing
 from mailmove.archive.files import disk, durable
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
@@ -156,7 +157,7 @@ def _write_note(fd: int) -> bytes:
     os.pwrite(fd, note, 0)
     os.ftruncate(fd, len(note))
     if disk.is_shared(fd):
-        durable.flush(fd)  # until then no other machine sees it
+        replacing.flush(fd)  # until then no other machine sees it
     return note
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from mailmove.archive.files import durable
 from mailmove.errors import ArchiveError
+from mailmove.replacing import replace_file
 
 _NEWEST = "newest-message"
 
@@ -52,11 +53,8 @@ class Memory:
         archives = {known: other for known, other in archives.items() if other != uuid} | {path: uuid}
         content = json.dumps({"login": login, "archives": archives}, indent=1) + "\n"
         with durable.explained(f"writing to {self.path}"):
-            directory = durable.open_dir(self.directory("archives"))
-            try:
-                durable.replace_file(os.path.basename(self._note(login)), content.encode(), directory)
-            finally:
-                os.close(directory)
+            self.directory("archives")
+            replace_file(self._note(login), content.encode())
 
     def newest_arrival(self) -> int | None:
         """The newest arrival that a run has seen in any account, in Unix seconds, when it was new.
@@ -81,11 +79,7 @@ class Memory:
         """
         with durable.explained(f"writing to {self.path}"):
             os.makedirs(self.path, mode=0o700, exist_ok=True)
-            directory = durable.open_dir(self.path)
-            try:
-                durable.replace_file(_NEWEST, f"{seconds}\n".encode(), directory)
-            finally:
-                os.close(directory)
+            replace_file(os.path.join(self.path, _NEWEST), f"{seconds}\n".encode())
 
     def made(self, file: str) -> bool:
         """Whether mailmove made this file, by this path."""

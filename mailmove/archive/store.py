@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NamedTuple
 
+from mailmove import replacing
 from mailmove.archive.files import disk, durable, names, weak
 from mailmove.archive.files.names import Base
 from mailmove.archive.index import headers, index
@@ -402,8 +403,8 @@ class Archive:
                         for part in ("tmp", "new", "cur"):  # cur last: it says that all is done
                             if _has(source, part):
                                 os.rename(part, part, src_dir_fd=source, dst_dir_fd=to)
-                        durable.flush(to)
-                        durable.flush(source)
+                        replacing.flush(to)
+                        replacing.flush(source)
                     finally:
                         os.close(source)
                 finally:
@@ -474,7 +475,7 @@ def create(path: str, login: str) -> None:
                 )
             meta = durable.make_below(root, META)
             try:
-                durable.flush(root)  # a killed run may have made it
+                replacing.flush(root)  # a killed run may have made it
                 identity = str(uuid.uuid4())
                 journal.Journal.create(meta, [manifest.beginning(identity)])
                 manifest.save(manifest.Manifest(identity, login, _probe_separator(meta)), meta)

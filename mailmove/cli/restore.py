@@ -47,8 +47,8 @@ def restore(
     """
     from mailmove.cli.running import Work, present
     from mailmove.cli.running import run as carry_out
-    from mailmove.jobs.export.result import RestoreResult
     from mailmove.jobs.progress import Progress
+    from mailmove.jobs.restore.result import RestoreResult
     from mailmove.jobs.restore.run import Options, Restore
     from mailmove.report import restore as report
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+from mailmove import replacing
 from mailmove.archive.files import disk, durable, layout, reading
 from mailmove.archive.index.search import Search
 from mailmove.archive.proof import rehashing
@@ -145,7 +146,7 @@ def _write_new(directory: int, name: str, pieces: Iterable[bytes]) -> str:
     try:
         try:
             for piece in pieces:
-                durable.write_all(fd, piece)
+                replacing.write_all(fd, piece)
         finally:
             os.close(fd)
     except BaseException:

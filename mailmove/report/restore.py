@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mailmove.errors import Exit
-from mailmove.jobs.export.result import NotRestored, PutBack, RestoreResult
+from mailmove.jobs.restore.result import NotRestored, PutBack, RestoreResult
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table

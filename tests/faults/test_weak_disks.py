@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mailmove import utf7
-from mailmove.archive.files import durable, layout
+from mailmove import replacing, utf7
+from mailmove.archive.files import layout
 from mailmove.jobs.get import safe_name
 from tests.disks import LASTING, MEMORY, SHORT, WEAK, as_machine
 from tests.kit import NOW, Program, archived, hashes, message, total
@@ -82,7 +82,7 @@ def test_a_directory_that_could_not_be_synced_for_another_reason_is_an_error(
 
     fd = os.open(tmp_path, os.O_RDONLY)
     monkeypatch.setattr(os, "fsync", fsync)
-    for sync in (durable.flush, durable.syncs_names):
+    for sync in (replacing.flush, replacing.syncs_names):
         with pytest.raises(OSError, match=os.strerror(number)):
             sync(fd)
     os.close(fd)

@@ -15,12 +15,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mailmove"
 
-GROUND = {"errors", "evidence", "model", "safe", "units", "utf7"}
+GROUND = {"errors", "evidence", "model", "replacing", "safe", "units", "utf7"}
 """What everything may stand on: value types, units, one error per remedy, and how strangers' text is shown."""
 
 MAY_IMPORT = {
     # the ground
     "errors": set[str](),
+    "replacing": set[str](),
     "safe": set[str](),
     "utf7": set[str](),
     "units": {"errors"},
@@ -47,11 +48,6 @@ MAY_IMPORT = {
 }
 
 BESIDES = {
-    (
-        "mailmove.accounts.configedit",
-        "mailmove.archive.files.durable",
-    ): "the configuration is replaced as safely as a record",
-    ("mailmove.accounts.vault", "mailmove.archive.files.durable"): "so is a file of secrets",
     ("mailmove.jobs.overview", "mailmove.accounts.config"): "its result is the accounts of the configuration",
     ("mailmove.report.account", "mailmove.accounts.config"): "shows an account as it is configured, without a job",
     ("mailmove.report.account", "mailmove.accounts.vault"): "names the place of the secret, never reads it",

@@ -1,4 +1,4 @@
-"""Making files last: what POSIX and Linux need before a write survives a power cut, on directory descriptors.
+"""Files and directories below an archive, made, opened and made durable on directory descriptors.
 
 Every path below an archive is opened part by part with O_NOFOLLOW, so no symbolic link planted there is followed; nor
 is one by O_EXCL, which makes new files.
@@ -10,22 +10,16 @@ import ctypes
 import errno
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mailmove import replacing
 from mailmove.archive.files import disk
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_F_FULLFSYNC = 51  # macOS: fsync alone leaves data in the drive's cache
-
-_NO_SYNC = {
-    *(errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EISDIR, errno.EPERM, errno.EACCES),
-}
-"""How a file system says that it cannot make a directory durable: vboxsf and others in user space."""
 _NO_RIGHTS = {errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 """How one says that it keeps no access rights."""
 
@@ -85,7 +79,7 @@ def make_path(path: str) -> None:
         pass
     fd = open_dir(above)
     try:
-        flush(fd)
+        replacing.flush(fd)
     finally:
         os.close(fd)
 
@@ -128,7 +122,7 @@ def _made(name: str, parent: int) -> int:
     try:
         if new:
             make_private(fd)  # whatever the umask took away
-        flush(parent)
+        replacing.flush(parent)
     except BaseException:
         os.close(fd)
         raise
@@ -154,67 +148,6 @@ def make_private(directory: int) -> None:
     except OSError as error:
         if error.errno not in _NO_RIGHTS:
             raise
-
-
-def flush(fd: int) -> None:
-    """Make a file's or directory's content durable; a directory's where the file system can: :func:`syncs_names`.
-
-    :raises OSError: when the system could not write all of it.
-    """
-    try:
-        _sync(fd)
-    except OSError as error:
-        if error.errno not in _NO_SYNC or not stat.S_ISDIR(os.fstat(fd).st_mode):
-            raise
-
-
-def syncs_names(directory: int) -> bool:
-    """Whether the file system can make the names in a directory durable.
-
-    :raises OSError: when it can and could not.
-    """
-    try:
-        _sync(directory)
-    except OSError as error:
-        if error.errno not in _NO_SYNC:
-            raise
-        return False
-    return True
-
-
-def _sync(fd: int) -> None:
-    if sys.platform == "darwin":
-        import fcntl
-
-        fcntl.fcntl(fd, _F_FULLFSYNC)
-    else:
-        os.fsync(fd)
-
-
-def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write every octet, however many writes that takes."""
-    written = os.write(fd, data)
-    if written != len(data):
-        view = memoryview(data)
-        while written < len(view):
-            written += os.write(fd, view[written:])
-
-
-def replace_file(name: str, content: bytes, parent: int, mode: int = 0o600) -> None:
-    """Put a whole new file in place of ``name``: temporary file, fsync, rename, fsync of the directory."""
-    temporary = f".{name}.new"
-    try:
-        os.unlink(temporary, dir_fd=parent)  # left behind by a crash
-    except FileNotFoundError:
-        pass
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=parent)
-    try:
-        write_all(fd, content)
-        flush(fd)
-    finally:
-        os.close(fd)
-    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
-    flush(parent)
 
 
 class FileSystemSync:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
+from mailmove import replacing
 from mailmove.archive.files import durable
 
 _THREADS = 4
@@ -75,7 +76,7 @@ class _Piecemeal:
             for file in files:
                 file.result()
             for fd in directories:
-                durable.flush(fd)
+                replacing.flush(fd)
         finally:
             for fd in directories:
                 os.close(fd)
@@ -83,6 +84,6 @@ class _Piecemeal:
 
 def _flush_and_close(fd: int) -> None:
     try:
-        durable.flush(fd)
+        replacing.flush(fd)
     finally:
         os.close(fd)

@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from mailmove.archive.files import disk, durable
+from mailmove import replacing
+from mailmove.archive.files import disk
 
 
 def forgets(root: int) -> str | None:
@@ -16,7 +17,7 @@ def forgets(root: int) -> str | None:
     """
     if disk.in_memory(root):
         return "the archive lies in memory (tmpfs): it is gone when this machine stops"
-    if not durable.syncs_names(root):
+    if not replacing.syncs_names(root):
         return (
             "the archive's disk cannot make the names of files durable (no fsync of directories): a power cut may take "
             "what was archived shortly before"

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from mailmove import replacing
 from mailmove.archive.files import durable, names
 from mailmove.archive.files.names import Base
 from mailmove.archive.files.syncing import syncer
@@ -82,7 +83,7 @@ class Incoming:
         """
         self._hash.update(piece)
         try:
-            durable.write_all(self.fd, piece)
+            replacing.write_all(self.fd, piece)
         except OSError as error:
             raise durable.failure(f"writing to {self.folder.shown}", error) from error
         if self._found is None:
@@ -124,10 +125,10 @@ class Incoming:
 
         :raises OSError: when the disk does not take it.
         """
-        durable.flush(self.fd)
+        replacing.flush(self.fd)
         os.close(self.fd)
         os.rename(self.name, name, src_dir_fd=self.folder.tmp, dst_dir_fd=directory)
-        durable.flush(directory)
+        replacing.flush(directory)
 
     def discard(self) -> None:
         """This message is not to be kept."""

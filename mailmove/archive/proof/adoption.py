@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mailmove import replacing
 from mailmove.archive.files import durable, names
 from mailmove.archive.files.names import Base
 from mailmove.archive.proof import rehashing
@@ -50,7 +51,7 @@ def adopt(
                 fd = durable.open_file(name, directory)
                 try:
                     octets, sha256 = rehashing.digest_of(fd)
-                    durable.flush(fd)
+                    replacing.flush(fd)
                 finally:
                     os.close(fd)
             if archive.index.elsewhere(folder.wire, base, sha256):
@@ -60,7 +61,7 @@ def adopt(
             else:
                 aside.append(set_aside(archive, directory, name))
         with durable.explained(f"saving {visible(folder.path)}"):
-            durable.flush(directory)
+            replacing.flush(directory)
     archive.record(lines)
     return Adopted(len(lines), tuple(aside))
 
@@ -69,8 +70,8 @@ def set_aside(archive: Archive, directory: int, name: str) -> str:
     """Move a file that is not what it should be out of the way, never deleting it; returns where it is now."""
     with durable.explained(f"moving {visible(name)} aside"), _aside(archive.root, name) as (to, new):
         os.rename(name, new, src_dir_fd=directory, dst_dir_fd=to)
-        durable.flush(to)
-        durable.flush(directory)
+        replacing.flush(to)
+        replacing.flush(directory)
     return os.path.join(META, ASIDE, new)
 
 
@@ -80,7 +81,7 @@ def copy_aside(root: int, name: str, content: bytes) -> str:
     :raises OSError: when the disk does not take it.
     """
     with _aside(root, name) as (to, new):
-        durable.replace_file(new, content, to)
+        replacing.replace_below(to, new, content)
     return os.path.join(META, ASIDE, new)
 
 
@@ -100,7 +101,7 @@ def change_flags(
         with archive.opened(folder) as directory, durable.explained(f"renaming messages in {visible(folder.path)}"):
             for name, new in renames:
                 os.rename(name, new, src_dir_fd=directory, dst_dir_fd=directory)
-            durable.flush(directory)
+            replacing.flush(directory)
 
 
 def _record(

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from mailmove import replacing
 from mailmove.archive.files import durable
 from mailmove.archive.record.records import Record, from_json, to_json
 from mailmove.errors import ArchiveError
@@ -82,7 +83,7 @@ class Journal:
     @staticmethod
     def create(directory: int, records: Iterable[Record]) -> None:
         """Write a journal where there is none; it appears whole or not at all."""
-        durable.replace_file(NAME, b"".join(map(encode, records)), directory)
+        replacing.replace_below(directory, NAME, b"".join(map(encode, records)))
 
     def read(self, start: Position) -> Iterator[tuple[Record, Position]]:
         """Every record after ``start``, each with the position behind it.
@@ -117,7 +118,7 @@ class Journal:
         if self.torn:
             with durable.explained(f"cutting an unfinished line off {self._shown}"):
                 os.ftruncate(self._fd, self._end.offset)
-                durable.flush(self._fd)
+                replacing.flush(self._fd)
             self.torn = 0
 
     def append(self, records: Iterable[Record]) -> tuple[Position, Position]:
@@ -130,8 +131,8 @@ class Journal:
         data = b"".join(map(encode, records))
         before, self._end = self._end, None  # after a failure nothing more may be appended
         try:
-            durable.write_all(self._fd, data)
-            durable.flush(self._fd)
+            replacing.write_all(self._fd, data)
+            replacing.flush(self._fd)
         except OSError as error:
             try:
                 os.ftruncate(self._fd, before.offset)
@@ -148,7 +149,7 @@ class Journal:
         """
         with durable.explained(f"reading {self._shown}"):
             try:
-                durable.flush(self._fd)
+                replacing.flush(self._fd)
             except OSError as error:
                 if error.errno not in (errno.EINVAL, errno.EROFS, errno.ENOTSUP):  # so says a medium that is only read
                     raise

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mailmove import replacing
 from mailmove.archive.files import durable, layout
 from mailmove.archive.files.names import SEPARATORS
 from mailmove.archive.record.records import Beginning, wire_octets, wire_text
@@ -149,7 +150,7 @@ def save(manifest: Manifest, directory: int) -> None:
         tables.append(table)
     if manifest.folders:
         document.add("folder", tables)
-    durable.replace_file(NAME, tomlkit.dumps(document).encode("utf-8"), directory)
+    replacing.replace_below(directory, NAME, tomlkit.dumps(document).encode("utf-8"))
 
 
 def _read_folders(tables: Any) -> Iterator[FolderDir]:

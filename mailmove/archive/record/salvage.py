@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from mailmove import replacing
 from mailmove.archive.files import durable
 from mailmove.archive.index import index
 from mailmove.archive.memory import Memory
@@ -65,16 +66,16 @@ def _mend_journal(place: Place, uuid: str, known: str) -> Salvaged:
     recalled = recall.recall(known, uuid, content, records)
     more, count = b"".join(map(journal.encode, recalled.lines)), len(recalled.lines)
     if not content:
-        durable.replace_file(journal.NAME, journal.encode(manifest.beginning(uuid)) + more, place.meta)
+        replacing.replace_below(place.meta, journal.NAME, journal.encode(manifest.beginning(uuid)) + more)
         return Salvaged(gone=True, recalled=count, unread=recalled.unread)
     lost = len(lines) - len(records)
     if lines and not lost:
         if more:
-            durable.replace_file(journal.NAME, b"".join(line for line, _ in lines) + more, place.meta)
+            replacing.replace_below(place.meta, journal.NAME, b"".join(line for line, _ in lines) + more)
         return Salvaged(recalled=count, unread=recalled.unread)
     kept = b"".join(line for line, record in lines if not isinstance(record, Complete | None))
     aside = copy_aside(place.root, journal.NAME, content)
-    durable.replace_file(journal.NAME, (kept or journal.encode(manifest.beginning(uuid))) + more, place.meta)
+    replacing.replace_below(place.meta, journal.NAME, (kept or journal.encode(manifest.beginning(uuid))) + more)
     return Salvaged(lost=max(lost, 1), aside=aside, recalled=count, unread=recalled.unread)
 
 

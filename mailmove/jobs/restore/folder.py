@@ -21,8 +21,8 @@ from mailmove.imap import folders, internaldate, scan
 from mailmove.imap.append import Answer, Appending, Outgoing, append_limit
 from mailmove.imap.bodies import bodies
 from mailmove.imap.session import Session
-from mailmove.jobs.export.result import PutBack
 from mailmove.jobs.progress import Advance, Progress
+from mailmove.jobs.restore.result import PutBack
 from mailmove.model import Folder, Listed, MessageId, Selected
 from mailmove.plan import mapping
 from mailmove.plan import restore as planning

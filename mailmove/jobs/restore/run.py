@@ -22,10 +22,10 @@ from mailmove.errors import CommandRefused, Interrupted, LackingError, Unreachab
 from mailmove.imap import quota
 from mailmove.imap.folders import look, personal_prefix
 from mailmove.imap.session import Session
-from mailmove.jobs.export.result import PutBack, RestoreResult
 from mailmove.jobs.find import as_folder
 from mailmove.jobs.progress import Expect, Progress
 from mailmove.jobs.restore.folder import FolderRestore
+from mailmove.jobs.restore.result import PutBack, RestoreResult
 from mailmove.model import Folder
 from mailmove.plan import mapping
 from mailmove.plan.folders import choose

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mailmove import replacing
 from mailmove.archive import store
 from mailmove.archive.files import disk, durable, names, reading, syncing
 from mailmove.archive.files.writer import Writer
@@ -61,7 +62,7 @@ def test_only_regular_files_are_messages(root: int, tmp_path: Path, kind: str) -
 def test_a_file_is_replaced_whole_and_what_a_crash_left_is_cleared(root: int, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"old")
     (tmp_path / ".file.new").write_bytes(b"half of the ne")
-    durable.replace_file("file", b"the new one", root)
+    replacing.replace_below(root, "file", b"the new one")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"file": b"the new one"}
 
 
@@ -222,7 +223,7 @@ def test_elsewhere_every_file_and_every_directory_is_synced_before_its_record(
 ) -> None:
     monkeypatch.setattr(disk, "_type", lambda fd: NFS)
     synced: list[int] = []
-    flush = durable.flush
+    flush = replacing.flush
 
     def noted(fd: int) -> None:
         synced.append(os.fstat(fd).st_ino)
@@ -236,7 +237,7 @@ def test_elsewhere_every_file_and_every_directory_is_synced_before_its_record(
         record(*lines)
 
     where = folder(archive, "INBOX")
-    monkeypatch.setattr(durable, "flush", noted)
+    monkeypatch.setattr(replacing, "flush", noted)
     monkeypatch.setattr(archive, "record", at_record)
     file = put(archive, where, 1, b"Subject: x\r\n\r\nx\r\n")
     assert {file.stat().st_ino, file.parent.stat().st_ino} <= recorded[-1]

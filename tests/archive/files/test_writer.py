@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 
+from mailmove import replacing
 from mailmove.archive.files import durable
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.index import headers
@@ -52,7 +53,7 @@ def test_what_was_whole_when_the_disk_was_full_is_recorded_if_its_own_sync_succe
     archive: Archive, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     where = folder(archive, "INBOX")
-    write, full = durable.write_all, OSError(errno.ENOSPC, "full")
+    write, full = replacing.write_all, OSError(errno.ENOSPC, "full")
     third = b"Subject: 3\r\n\r\n3\r\n"
 
     def no_room(fd: int, data: bytes | memoryview) -> None:
@@ -67,7 +68,7 @@ def test_what_was_whole_when_the_disk_was_full_is_recorded_if_its_own_sync_succe
         failed: Future[None] = Future()
         failed.set_exception(full)
         monkeypatch.undo()  # it happens once: the system tells an error only once
-        monkeypatch.setattr(durable, "write_all", no_room)
+        monkeypatch.setattr(replacing, "write_all", no_room)
         return failed
 
     def fill() -> None:
@@ -82,7 +83,7 @@ def test_what_was_whole_when_the_disk_was_full_is_recorded_if_its_own_sync_succe
                 if uid == 2 and failing == "the sync of all":
                     writer.flush()
 
-    monkeypatch.setattr(durable, "write_all", no_room)
+    monkeypatch.setattr(replacing, "write_all", no_room)
     if failing == "its record":
         monkeypatch.setattr(archive.journal, "append", no_record)
     with pytest.raises(ArchiveError, match="no room left on the disk") as error:

@@ -12,7 +12,7 @@ import pytest
 from mailmove.archive.record import records
 from mailmove.archive.record.records import KINDS, Kind
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 
 FROZEN = {
     "archive": ('"format":1,"uuid":"u"', ""),
