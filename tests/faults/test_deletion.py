@@ -251,6 +251,22 @@ def test_what_is_told_unasked_is_neither_deleted_nor_reported(server: Scripted) 
     assert inbox.uids == [3, 4, 5, 6, 7, 8, 9, 10]
 
 
+@pytest.mark.fault(14)
+def test_what_went_before_a_folder_was_replaced_is_told_as_gone(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "FIRST_PORTION", 2)
+    monkeypatch.setattr(deletion, "MAX_PORTION", 2)
+    server.script("""
+        UID STORE #2
+            * OK [UIDVALIDITY 42] rebuilt
+            !answer
+    """)
+    outcome = run(server, 1, 2, 3, 4, 5)
+    assert (outcome.gone, set(outcome.left), outcome.problem) == ({1, 2}, {3, 4, 5}, deletion.REPLACED)
+    assert outcome.marked == {3, 4}, "nobody can look any more"
+
+
 def test_long_lists_are_cut_by_length(server: Scripted) -> None:
     inbox = server.store["INBOX"]
     for _ in range(4000):

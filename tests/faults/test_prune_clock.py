@@ -12,7 +12,9 @@ import pytest
 
 from mailmove.archive.memory import Memory
 from mailmove.errors import Exit
+from mailmove.jobs import clock
 from mailmove.plan.policy import Asked, Policy
+from mailmove.plan.retention import DAY
 from mailmove.report import prune as report
 from mailmove.units import parse_age
 from tests.kit import NOW, Program, message
@@ -92,6 +94,14 @@ def test_a_new_message_in_any_account_of_this_machine_vouches_for_the_clock(
     assert memory.newest_arrival() == int((later - timedelta(days=1)).timestamp())
     assert pruner(Asked(age=parse_age("150d")), now=later, unattended=True).gone > 20
     assert pruner(YEAR, now=later + AHEAD, unattended=True).exit == Exit.REFUSED, "but only for a while"
+
+
+@pytest.mark.fault(55)
+def test_a_message_of_the_future_vouches_for_nothing(pruner: Pruner) -> None:
+    now = int(NOW.timestamp())
+    with pruner.opened() as archive:
+        assert clock.vouch(archive, now + 30 * DAY, now) is None
+        assert archive.memory.newest_arrival() is None
 
 
 @pytest.mark.fault(55)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -167,10 +168,14 @@ def test_an_archive_that_is_another_one_in_the_middle_of_a_run_stops_it(
 
 
 @pytest.mark.fault(65)
-@pytest.mark.parametrize("when", ["STORE", "EXPUNGE"])
+@pytest.mark.parametrize("when", ["STORE", "portion", "EXPUNGE"])
 def test_a_run_that_was_taken_over_while_it_was_asleep_deletes_nothing_more(
-    server: Scripted, pruner: Pruner, when: str
+    server: Scripted, pruner: Pruner, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
+    if when == "portion":  # the rest of a folder, for which nothing is recorded first
+        monkeypatch.setattr(deletion, "FIRST_PORTION", 2)
+        monkeypatch.setattr(deletion, "MAX_PORTION", 2)
+
     def taken_over() -> int:
         return (pruner.archive / META / LOCK).write_text("nas 0123456789abcdef 4711 2026-11-23T10:02:00Z\n")
 
@@ -178,14 +183,14 @@ def test_a_run_that_was_taken_over_while_it_was_asleep_deletes_nothing_more(
         talk.answer(command)
         taken_over()
 
-    if when == "EXPUNGE":
+    if when != "STORE":
         server.on("UID EXPUNGE", after, nth=1)
     result = pruner(between=lambda _: when == "STORE" and taken_over())
     assert result.exit is Exit.ARCHIVE
     assert "another mailmove (on nas, process 4711) has taken" in said(result)
-    assert result.gone == (5 if when == "EXPUNGE" else 0), "what went before is told"
-    assert server.store["Work"].uids == [1, 2, 3, 4, 5]
-    assert bool(server.deletions) == (when == "EXPUNGE")
+    assert result.gone == {"STORE": 0, "portion": 2, "EXPUNGE": 5}[when], "what went before is told"
+    assert len(server.store["INBOX"].uids) == 5 - result.gone and server.store["Work"].uids == [1, 2, 3, 4, 5]
+    assert len(server.deletions) == (0 if when == "STORE" else 2)
 
 
 def removed(files: Iterable[Path]) -> None:
@@ -397,6 +402,51 @@ def test_a_change_that_is_told_without_its_uid_is_looked_for(scripted: Start, st
     assert flags(store["INBOX"]) == {3: {"\\Seen", "\\Flagged"}}
 
 
+@pytest.mark.fault(54)
+def test_what_another_program_marks_is_not_taken_for_ours_where_the_server_tells(
+    scripted: Start, tmp_path: Path
+) -> None:
+    store = Condstore()
+    store.add("INBOX", *ALL[:5], arrival=OLD, flags={"\\Seen"})
+    server = scripted(store=store)
+
+    def meanwhile(talk: Conversation, command: Command) -> None:
+        star(store["INBOX"], 3, flag="\\Deleted")
+        talk.answer(command)
+
+    server.on("UID STORE", meanwhile, nth=1)
+    result = Pruner(server.port, "user", tmp_path)()
+    assert store["INBOX"].uids == [3] and "INBOX UID 3: it changed since the plan was made" in said(result)
+
+
+@pytest.mark.fault(54)
+def test_what_a_server_tells_of_one_mark_says_nothing_of_the_others(scripted: Start, tmp_path: Path) -> None:
+    """It numbers only the last change, and a star came in between: only a look at all flags shows that."""
+    store = Condstore()
+    inbox = store.add("INBOX", *ALL[:5], arrival=OLD, flags={"\\Seen"})
+    server = scripted(store=store)
+
+    def meanwhile(talk: Conversation, command: Command) -> None:
+        talk.answer(command, lambda answer: b"".join(answer.splitlines(keepends=True)[-2:]))
+        star(inbox, 3)
+        store.renumber(inbox.mails[2], store.modseq(inbox.mails[4]) - 1)
+
+    server.on("UID STORE", meanwhile, nth=1)
+    assert Pruner(server.port, "user", tmp_path)().gone == 4
+    assert flags(inbox) == {3: {"\\Seen", "\\Flagged"}}
+
+
+@pytest.mark.fault(54)
+def test_what_the_last_look_does_not_show_is_not_expunged(server: Scripted, pruner: Pruner) -> None:
+    def without_one(talk: Conversation, command: Command) -> None:
+        talk.answer(command, lambda answer: b"".join(line for line in answer.splitlines(True) if b"UID 3 " not in line))
+
+    server.on("UID FETCH", without_one, r"^\S+ UID FETCH \S+ \(UID FLAGS\)", nth=1)
+    result = pruner(Asked(age=parse_age("30d"), folders=("INBOX",)))
+    assert (result.gone, flags(server.store["INBOX"])) == (4, {3: {"\\Seen"}})
+    assert result.outcomes[b"INBOX"].left == {3: deletion.STILL_THERE}
+
+
 @pytest.mark.fault(14)
 def test_a_folder_that_is_replaced_while_it_is_looked_at_loses_nothing(server: Scripted, pruner: Pruner) -> None:
     def replaced(talk: Conversation, command: Command) -> None:
@@ -423,7 +473,12 @@ def test_what_was_starred_while_the_connection_was_lost_is_unmarked(
         star(store["INBOX"], 3, 5)
         talk.hangup()
 
+    def unmarked(talk: Conversation, command: Command) -> None:
+        assert all("\\Deleted" not in flags(store["INBOX"])[uid] for uid in (3, 5)), "before anything else goes"
+        talk.answer(command)
+
     server.on("UID EXPUNGE", drop, nth=1)
+    server.on("UID EXPUNGE", unmarked, nth=2)
     result = pruner()
     assert (result.exit, result.gone) == (Exit.PARTIAL, 3)
     assert flags(store["INBOX"]) == {3: {"\\Seen", "\\Flagged"}, 5: {"\\Seen", "\\Flagged"}}
@@ -542,6 +597,21 @@ def test_a_label_that_is_given_before_the_move_keeps(scripted: Start, tmp_path: 
     result = pruner(policy=Policy(), between=give if moment == "while it is asked" else lambda _: None)
     assert gmail.labels(one) == {b"INBOX", label.encode(), b"[Gmail]/All Mail"}
     assert gmail.labels(two) == set() and result.gone == 1
+
+
+@pytest.mark.fault(54)
+def test_labels_that_are_not_told_before_the_move_keep(scripted: Start, tmp_path: Path) -> None:
+    gmail = Gmail()
+    server = scripted(store=gmail)
+    one = gmail.deliver(ALL[0], "INBOX", arrival=OLD)
+
+    def without(talk: Conversation, command: Command) -> None:
+        talk.answer(command, lambda answer: re.sub(rb" X-GM-LABELS \(.*?\)", b"", answer))
+
+    server.on("UID FETCH", without, "FLAGS X-GM-LABELS", nth=1)
+    result = Pruner(server.port, "user", tmp_path)()
+    assert result.gone == 0 and b"INBOX" in gmail.labels(one)
+    assert deletion.RELABELLED in said(result)
 
 
 @pytest.mark.fault(54)

@@ -164,6 +164,22 @@ def test_where_two_folders_fit_both_keep(server: Scripted, pruner: Pruner) -> No
 
 
 @pytest.mark.fault(52)
+def test_a_folder_that_could_not_be_looked_at_keeps_and_is_not_remembered(server: Scripted, pruner: Pruner) -> None:
+    """It may be the one of before; that it is, nobody knows."""
+    pruner.export()
+    rename(server, "Clienti", "Kunden")
+    server.script("""
+        EXAMINE #1 /Kunden/
+            {tag} NO not now
+    """)
+    result = prune(pruner, CLIENTI)
+    assert held(server) == {"INBOX": 1, "Work": 1, "Kunden": 5}
+    assert "Kunden is the folder that the policy's 'Clienti' meant before" in "\n".join(report.text(result))
+    with pruner.opened(writable=False) as archive:
+        assert {one.folder for one in archive.index.rules_matched()} == set()
+
+
+@pytest.mark.fault(52)
 def test_a_folder_that_cannot_be_found_again_holds_the_others(server: Scripted, pruner: Pruner) -> None:
     pruner.export()
     rename(server, "Clienti", "Kunden")

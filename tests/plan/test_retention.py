@@ -122,6 +122,11 @@ def test_the_newest_stay(listing: list[Listed], number: int) -> None:
     assert all(m.arrival is not None and m.arrival <= min(newest, default=SECONDS) for m in decisions.go.values())
 
 
+def test_the_newest_are_those_that_arrived_last_whatever_their_uids() -> None:
+    listing = [listed(1, OLD + 2), listed(2, OLD + 1), listed(3, OLD)]
+    assert set(decide(listing, rule("1d", Policy(keep_newest=1))).go) == {2, 3}
+
+
 @pytest.mark.fault(27)
 def test_age_is_exact_to_the_second_and_never_early(zone: str) -> None:
     cut = SECONDS - 30 * DAY
@@ -381,6 +386,11 @@ class TestClock:
         assert brakes.clock_doubt(SECONDS, None, self.OLD, past)
         assert brakes.clock_doubt(SECONDS, None, [SECONDS - 59 * DAY], past) is None
         assert brakes.clock_doubt(SECONDS, None, self.OLD, [self.run(SECONDS - 2 * DAY, False), *past]) is None
+
+    def test_what_is_of_the_future_vouches_for_nothing(self) -> None:
+        past = [self.run(SECONDS - 61 * DAY, True)]
+        assert brakes.clock_doubt(SECONDS, None, [*self.OLD, SECONDS + 9 * DAY], past)
+        assert brakes.clock_doubt(SECONDS, None, self.OLD, [*past, self.run(SECONDS + DAY, True)])
 
     def test_runs_under_a_wrong_clock_do_not_vouch_for_it(self) -> None:
         leap = SECONDS + 3650 * DAY

@@ -111,6 +111,11 @@ def test_a_name_that_is_there_goes_before_a_pattern_that_is_misspelt() -> None:
     assert isinstance(rules(laid_down, YEAR).age(folder("Work/A")), str)
 
 
+def test_of_two_rules_whose_names_only_case_tells_apart_the_one_that_keeps_holds() -> None:
+    assert kept(rules({"Clienti": MONTH, "clienti ": None}).age(folder("Clienti"))) == kept("never")
+    assert kept(rules({"Clienti": None, "clienti ": MONTH}).age(folder("Clienti"))) == kept("never")
+
+
 def test_with_a_target_a_misspelt_rule_holds_too() -> None:
     asked = Asked(target=parse_target("80%"))
     assert isinstance(rules({"clienti": None}, asked=asked).age(folder("Clienti")), str)
@@ -230,6 +235,8 @@ class TestRenamed:
         known = {uid: Listed(uid, 1000 + uid, 10 * uid, frozenset()) for uid in range(1, 5)}
         as_known = {uid: _Archived(listed) for uid, listed in known.items()}
         assert is_same(list(known.values()), as_known)  # type: ignore[arg-type]
+        one_other = [listed._replace(size=3 if listed.uid == 4 else listed.size) for listed in known.values()]
+        assert is_same(one_other, as_known)  # type: ignore[arg-type]
         assert not is_same([listed._replace(size=3) for listed in known.values()], as_known)  # type: ignore[arg-type]
         assert not is_same([], as_known)  # type: ignore[arg-type]
         assert not is_same([listed._replace(uid=listed.uid + 9) for listed in known.values()], as_known)  # type: ignore[arg-type]

@@ -22,6 +22,10 @@ class Condstore(Store):
             known = self._noticed[id(mail)] = flags, self._last
         return known[1]
 
+    def renumber(self, mail: Mail, number: int) -> None:
+        """Say that the last change of a message had another modification sequence."""
+        self._noticed[id(mail)] = frozenset(mail.flags), number
+
     def do_examine(self, state: State, name: bytes, *, writable: bool = False) -> Answer:
         yield from super().do_examine(state, name, writable=writable)
         highest = max([1, *map(self.modseq, state.selected.mails)])
