@@ -31,6 +31,7 @@ COMMANDS = (
     "demo",
 )
 
+_TAGLINE = "Makes room in a full mailbox without losing mail: archive every message at home, then delete the old ones."
 _DEEDS = {
     "export",
     "prune",
@@ -55,7 +56,7 @@ def app(names: Iterable[str] = COMMANDS) -> typer.Typer:
     whole = typer.Typer(
         name="mailmove",
         cls=_InOrder,
-        help="The POP3 bargain on an IMAP account: bring every message home, then let the server forget by age.",
+        help=_TAGLINE,
         add_completion=False,
         rich_markup_mode=None,  # rich would double the time until help appears
         pretty_exceptions_enable=False,
@@ -75,7 +76,7 @@ def main(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """The POP3 bargain on an IMAP account: bring every message home, then let the server forget by age."""
+    """Makes room in a full mailbox without losing mail: archive every message at home, then delete the old ones."""
     if version:
         print(f"mailmove {__version__}")
         raise typer.Exit(Exit.DONE)

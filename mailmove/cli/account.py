@@ -10,7 +10,7 @@ import typer
 
 from mailmove.cli import options
 from mailmove.errors import Exit, LoginError, RefusedError, UsageError
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
     from mailmove.jobs.login_test import LoginTest
@@ -180,7 +180,7 @@ def change_password(
 
 @app.command("show")
 def show_account(
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="The account; none: the only one.")] = None,
     config: options.ConfigFile = None,
     json: options.AsJson = False,
 ) -> None:
@@ -192,6 +192,7 @@ def show_account(
     from mailmove.report.json import document
 
     setup = options.setup(config, json=json)
+    account = account or _only(setup)
     (place,) = setup.select([account])
     chosen = setup.config.find(account)
     if json:
@@ -202,7 +203,7 @@ def show_account(
 
 @app.command("remove")
 def remove_account(
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="The account; none: the only one.")] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
     config: options.ConfigFile = None,
     json: options.AsJson = False,
@@ -217,7 +218,7 @@ def remove_account(
     from mailmove.report.json import document
 
     setup = options.setup(config, json=json)
-    chosen = setup.config.find(account)
+    chosen = setup.config.find(account or _only(setup))
     shown = visible(chosen.name)
     fate, secret = secrets.fate(setup.config, chosen, setup.memory)
     if not yes and not (
@@ -260,6 +261,19 @@ def rebind_account(
 
     setup = options.setup(config, verbose=verbose, json=json, ca_file=ca_file)
     raise typer.Exit(rebinding.rebind(setup, account, host=host, port=port, user=user, yes=yes))
+
+
+def _only(setup: options.Setup) -> str:
+    """The name of the only account.
+
+    :raises UsageError: when there is none, or more than one.
+    """
+    names = [account.name for account in setup.config.accounts]
+    if not names:
+        raise UsageError(f"there is no account yet in {visible(setup.config.path)}", options.NO_ACCOUNT)
+    if len(names) > 1:
+        raise UsageError(f"there are several accounts: {', '.join(few(names))}", "Name the one that is meant.")
+    return names[0]
 
 
 def _tell(command: str, setup: options.Setup, login: LoginTest, where: str) -> None:

@@ -139,22 +139,27 @@ def prune(
                 return decline(planned, home, None, asked=False)
             answer: str | None = "--yes"
             if not yes:
-                answer = work.ask([*report.plan(planned)], report.question(planned))
+                answer = work.ask([*report.plan(planned, work.again)], report.question(planned))
                 if not report.agrees(planned, answer):
                     return decline(planned, home, answer, asked=True)
             return (
                 yield from carry_out(planned, session, home, str(answer).strip(), asked=not yes, limit=wanted.limit)
             )
 
-    places = _places(setup, accounts, any((asked.age, asked.archived_for, asked.target)), everything=all_accounts)
+    limited = any((asked.age, asked.archived_for, asked.target))
+    places = _places(setup, accounts, limited, everything=all_accounts, nightly=yes and setup.quiet)
     raise typer.Exit(present("prune", setup, run(setup, places, telling(setup, report, start)), Told))
 
 
 _FORGETS = "Prune with somebody watching, move the archive to another disk, or set trust_disk = true for the account."
 
 
-def _places(setup: Setup, names: Sequence[str] | None, asked: bool, *, everything: bool) -> list[Place]:
+def _places(
+    setup: Setup, names: Sequence[str] | None, asked: bool, *, everything: bool, nightly: bool = False
+) -> list[Place]:
     """The accounts that are meant: nobody prunes three hundred mailboxes by omission.
+
+    ``nightly``: without a policy there is nothing to do for an account, which is no mistake of a line in a crontab.
 
     :raises UsageError: when it is not clear which.
     """
@@ -170,7 +175,7 @@ def _places(setup: Setup, names: Sequence[str] | None, asked: bool, *, everythin
         return setup.select(names)
     places = setup.select(names)
     lacking = [place for place in places if place.account is None or place.account.prune is None]
-    if lacking and (names or len(lacking) == len(places)):
+    if lacking and not nightly and (names or len(lacking) == len(places)):
         raise UsageError(
             f"no prune policy is laid down for {', '.join(few(place.name for place in lacking))}",
             "Say --older-than 1y, or write one to the configuration; config.example.toml shows how.",

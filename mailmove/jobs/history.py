@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailmove.archive.index.index import Deletion
+from mailmove.archive.index.search import Search
+from mailmove.archive.record.records import PruneBegun
 from mailmove.archive.store import Archive
 from mailmove.errors import Exit, UsageError
 from mailmove.jobs.progress import Progress
-from mailmove.model import Folder
+from mailmove.model import Folder, Found
 from mailmove.safe import few, visible
 
 
@@ -18,7 +20,8 @@ class Deed:
     """What a run deleted from one folder on the server.
 
     ``uids`` are what it began to delete, ``unarchived`` those of them in no archive; ``done`` is None while nobody
-    knows the end, else when that was: ``gone`` are gone, ``left`` are still there.
+    knows the end, else when that was: ``gone`` are gone, ``left`` are still there. ``messages`` are those of them that
+    are archived, by UID, where all is to be told.
     """
 
     folder: Folder
@@ -31,6 +34,7 @@ class Deed:
     done: str | None
     gone: frozenset[int]
     left: frozenset[int]
+    messages: tuple[tuple[int, Found], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ def history(account: str, archive: Archive, run: str | None, limit: int) -> Gene
     yield from ()
     deeds: dict[str, list[Deed]] = {}
     for one in archive.index.deletions(run):
-        deeds.setdefault(one.begun.run, []).append(_deed(one))
+        deed = _deed(one) if run is None else replace(_deed(one), messages=_messages(archive, one.begun))
+        deeds.setdefault(one.begun.run, []).append(deed)
     entries = [
         Entry(each.command, each.at, Exit(each.exit), each.summary, each.id, tuple(deeds.pop(each.id or "", ())))
         for each in archive.index.runs()
@@ -81,6 +86,11 @@ def history(account: str, archive: Archive, run: str | None, limit: int) -> Gene
         )
     entries.sort(key=lambda entry: entry.at)
     return HistoryResult(account, archive.path, tuple(entries[-limit:]), run is not None)
+
+
+def _messages(archive: Archive, begun: PruneBegun) -> tuple[tuple[int, Found], ...]:
+    with Search(archive.index.path) as search:
+        return tuple((uid, found) for uid, found in search.of(begun.folder, begun.uidvalidity) if uid in begun.uids)
 
 
 def _deed(one: Deletion) -> Deed:

@@ -26,6 +26,9 @@ def text(account: Account, again: Again = ALL) -> Iterator[str]:
     yield f"  user      {visible(endpoint.user)}"
     yield f"  secret    {secret(account)}"
     yield f"  archive   {words.path(account.archive)}"
+    yield from textwrap.wrap(
+        f"  policy    {policy(account)}", 80, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False
+    )
     provider = providers.of_login(endpoint.host, endpoint.user)
     if provider is not None:
         yield f"  provider  {provider.name}, {provider.source}"
@@ -43,6 +46,21 @@ def secret(account: Account) -> str:
     return f"{kind} in {vault.of(account).place}"
 
 
+def policy(account: Account) -> str:
+    """What is laid down for prune, the rules of folders after the general age."""
+    laid_down = account.prune
+    if laid_down is None:
+        return "none: mail stays on the server until prune is told an age"
+    ages = [f"older than {laid_down.age.text} leaves the server"] if laid_down.age else []
+    if laid_down.archived_for:
+        ages.append(f"archived for {laid_down.archived_for.text} first")
+    ages += [f"{visible(name)} {age.text if age else 'never'}" for name, age in laid_down.folders.items()]
+    kept = [keep.value for keep in sorted(laid_down.keep, key=lambda keep: keep.value)]
+    if laid_down.keep_newest:
+        kept.append(f"the newest {laid_down.keep_newest:,} of each folder")
+    return f"{'; '.join(ages)}; keeps {', '.join(kept) or 'nothing back'}"
+
+
 def as_json(account: Account) -> dict[str, Any]:
     """The same for a program."""
     endpoint = account.endpoint
@@ -54,4 +72,5 @@ def as_json(account: Account) -> dict[str, Any]:
         "user": endpoint.user,
         "secret": secret(account),
         "archive": account.archive,
+        "policy": policy(account) if account.prune is not None else None,
     }

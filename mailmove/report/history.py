@@ -7,10 +7,13 @@ from typing import Any
 
 from mailmove.errors import Exit
 from mailmove.jobs.history import Deed, Entry, HistoryResult
+from mailmove.mail import fields
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
+from mailmove.report.find import day
+from mailmove.report.table import Column, table
 from mailmove.safe import visible
-from mailmove.units import plural
+from mailmove.units import plural, short_id, timestamp, utc
 
 _EXITS = {
     Exit.DONE: "",
@@ -71,6 +74,14 @@ def _deed(deed: Deed) -> Iterator[str]:
         yield f"      gone from the server: {words.uids(deed.gone)}"
     if deed.left:
         yield f"      still there: {words.uids(deed.left)}"
+    rows = [
+        (str(uid), day(found.arrival, found.date), fields.sender(found.from_).shown, fields.shown(found.subject))
+        for uid, found in deed.messages
+        if uid in deed.gone or deed.done is None
+    ]
+    if rows:
+        heads = (Column("UID", figures=True), Column("arrived"), Column("from", cut=True), Column("subject", cut=True))
+        yield from table(heads, rows, indent=6)
 
 
 def as_json(result: HistoryResult) -> dict[str, Any]:
@@ -105,4 +116,14 @@ def _deed_json(deed: Deed) -> dict[str, Any]:
         "done": deed.done,
         "gone": words.uid_set(deed.gone) if known else None,
         "left": words.uid_set(deed.left) if known else None,
+        "messages": [
+            {
+                "uid": uid,
+                "id": short_id(found.sha256),
+                "arrived": timestamp(utc(found.arrival)) if found.arrival else None,
+                "from": fields.text(found.from_),
+                "subject": fields.text(found.subject),
+            }
+            for uid, found in deed.messages
+        ],
     }

@@ -18,8 +18,8 @@ from mailmove.safe import visible
 from mailmove.units import format_size, timestamp, utc
 
 
-def plan(planned: PrunePlan) -> Iterator[str]:
-    """What would go, what stays and why, and what a person should know before."""
+def plan(planned: PrunePlan, again: Again = ALL) -> Iterator[str]:
+    """What would go, what stays and why, and what a person should know before; it is named where there are several."""
     going = [folder for folder in planned.folders if folder.decisions.go]
     if planned.exported or planned.verified:
         yield f"Exported {planned.exported:,} new. Verified {planned.verified:,} local copies: all identical."
@@ -29,6 +29,8 @@ def plan(planned: PrunePlan) -> Iterator[str]:
         yield f"Nothing to delete on the server for {visible(planned.account)}."
         yield from _staying(planned.folders)
         return
+    if again.account:
+        yield visible(planned.account)
     yield _heading(planned, going)
     yield from _table(going, show_before=len({folder.before for folder in going}) > 1)
     if odd := [line for folder in planned.folders for line in _odd(folder)]:
@@ -56,7 +58,7 @@ def text(result: PruneResult, again: Again = ALL) -> Iterator[str]:
     """The plan, unless somebody has seen it, and what came of it."""
     planned = result.plan
     if not result.asked:
-        yield from plan(planned)
+        yield from plan(planned, again)
     if result.outcomes or result.stopped:
         yield from _done(result, again)
     elif planned.dry_run:
@@ -228,6 +230,8 @@ def _done(result: PruneResult, again: Again) -> Iterator[str]:
     if result.stopped is not None:
         yield "Next: run the same command again; it settles what was begun."
     elif result.run is not None:
+        if result.gone and planned.path is not None:
+            yield f"Undo: {again.command('restore', '--run', result.run)}     puts it back on the server"
         yield f"Next: {again.command('history', result.run)}     shows what was deleted"
 
 

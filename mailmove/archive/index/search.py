@@ -133,6 +133,18 @@ class Search:
                     rows_of[row[0]].append(row)
         return [_found(rows) for rows in rows_of.values() if rows]
 
+    def of(self, wire: bytes, uidvalidity: int) -> Iterator[tuple[int, Found]]:
+        """Every archived message of a folder in one UIDVALIDITY, by UID, each without its other copies."""
+        rows = self._db.execute(
+            "SELECT m.sha256, m.arrival, m.octets, m.message_id, m.date, m.from_, m.to_, m.subject,"
+            f" f.wire, f.uidvalidity, m.uid, {_ON_SERVER} FROM message m JOIN folder f ON f.id = m.folder"
+            " WHERE f.wire = ? AND f.uidvalidity = ? ORDER BY m.uid",
+            (wire, uidvalidity),
+        )
+        for row in rows:
+            found = _found([row])
+            yield found.copies[0].uid, found
+
     def with_prefix(self, digits: str, most: int = 5) -> list[bytes]:
         """SHA-256 of messages that begin with these hexadecimal digits, at least one of them, at most 64.
 

@@ -1,0 +1,66 @@
+"""What a new user meets in the first hour."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.kit import NOW, Mailbox, Program, message
+
+OLD = timedelta(days=800)
+
+
+@pytest.fixture
+def pruned(mailbox: Mailbox, mailmove: Program) -> str:
+    """An account of which three old messages were deleted on the server; gives what prune said."""
+    mailbox.fill(map(message, range(3)), arrival=NOW - OLD)
+    mailbox.fill([message(3)])
+    mailmove.account(mailbox)
+    done = mailmove("prune", "--older-than", "1y", "--yes")
+    assert done.code == 0, done.err
+    return done.out
+
+
+def test_after_a_deletion_the_way_back_is_said(pruned: str, mailbox: Mailbox, mailmove: Program) -> None:
+    (undo,) = [line for line in pruned.splitlines() if line.startswith("Undo: ")]
+    command = undo.removeprefix("Undo: mailmove ").partition("     ")[0]
+    done = mailmove(*command.split(), "--yes")
+    assert done.code == 0, done.err
+    assert len(mailbox.uids()) == 4
+
+
+def test_history_of_a_run_names_each_message(pruned: str, mailmove: Program) -> None:
+    run = pruned.partition("mailmove history ")[2].split()[0]
+    done = mailmove("history", run)
+    assert done.code == 0, done.err
+    day = f"{NOW - OLD:%Y-%m}"
+    for number in range(3):
+        (line,) = [line for line in done.out.splitlines() if f"message {number}" in line]
+        assert f"Sender {number}" in line and day in line
+    assert "message 3" not in done.out
+    (entry,) = mailmove("history", run, "--json").json["accounts"][0]["runs"]
+    assert [one["subject"] for one in entry["deletions"][0]["messages"]] == [f"message {n}" for n in range(3)]
+
+
+def test_a_nightly_prune_without_a_policy_has_nothing_to_do(mailbox: Mailbox, mailmove: Program) -> None:
+    mailmove.account(mailbox)
+    for account in ((), ("box",)):
+        done = mailmove("prune", "-q", "--yes", *account)
+        assert (done.code, done.out, done.err) == (0, "", "")
+        assert mailmove("prune", "--yes", *account).code == 2
+
+
+def test_the_only_account_need_not_be_named(mailbox: Mailbox, mailmove: Program) -> None:
+    assert "there is no account yet" in mailmove("account", "show").err
+    mailmove.account(mailbox)
+    shown = mailmove("account", "show")
+    assert shown.code == 0
+    assert "  policy    none: mail stays on the server until prune is told an age\n" in shown.out
+    config = mailmove.home / ".config/mailmove/config.toml"
+    config.write_text(config.read_text() + '[account.box.prune]\nolder_than = "1y"\nfolders = {Sent = "never"}\n')
+    assert "older than 1y leaves the server; Sent never; keeps drafts, flagged" in mailmove("account", "show").out
+    mailmove.configure(config.read_text() + mailbox.table("other").replace(mailbox.user, "somebody"))
+    done = mailmove("account", "remove")
+    assert done.code == 2
+    assert "there are several accounts: box, other" in done.err
