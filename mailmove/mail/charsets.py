@@ -36,6 +36,7 @@ _META = re.compile(
     re.IGNORECASE,
 )
 _EUC = re.compile(rb"[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2}|[\x00-\x7f]+|.", re.DOTALL)
+_MAX_VARIANT = 1 << 18  # octets for which another way than the codec's is tried: those take long
 _SURE = 16
 _FEW = 4
 """Characters of two octets that a text must have to be UTF-8 in spite of a label whose characters have two as well."""
@@ -132,8 +133,10 @@ def _mostly_utf8(octets: bytes) -> bool:
 
 
 def _best(octets: bytes, codec: str) -> str:
-    """By the codec, or by that variant of it which understands most."""
+    """By the codec, or by that variant of it which understands most; of a long text by what its beginning is."""
     best: str | None = None
+    if len(octets) > _MAX_VARIANT and _strictly(octets, codec) is None:
+        return _best(octets[:_MAX_VARIANT], codec) + octets[_MAX_VARIANT:].decode(codec, "replace")
     for read in _variants(codec):
         text = read(octets)
         if best is None or text.count("\ufffd") < best.count("\ufffd"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mailmove.mail import charsets
 from mailmove.mail.budget import Spent
+from mailmove.mail.calendar.lines import MAX_TEXT
 from mailmove.mail.calendar.shown import invitation
 from mailmove.mail.html.text import readable
 from mailmove.mail.message import Message, header
@@ -89,7 +90,11 @@ class _Reader:
             source = charsets.decode(part.content, charsets.in_html(part.content, part.label))
             return readable(source, self.message.budget, links=self.links, images=self.images)
         source = charsets.decode(part.content, part.label)
-        return invitation(source) if part.kind in CALENDARS else source
+        if part.kind not in CALENDARS:
+            return source
+        if len(source) > MAX_TEXT:
+            self.message.budget.skip("the end of a calendar: it is too long")
+        return invitation(source)
 
 
 def _length(pieces: list[str]) -> int:

@@ -45,6 +45,8 @@ SPELLED: list[tuple[str, str, str]] = [
     ("x-gbk", "gb18030", CHINESE),
     ("gb2312", "gbk", "朱镕基，你好"),  # 镕 is in GBK only
     ("GB_2312-80", "gbk", CHINESE),
+    ("csISO58GB231280", "gbk", CHINESE),
+    ("GB18030-2000", "gb18030", CHINESE),
     ("ms936", "gb18030", CHINESE),
     ("hz-gb-2312", "hz", "你好"),
     ("x-x-big5", "big5", "你好，世界"),
@@ -53,6 +55,7 @@ SPELLED: list[tuple[str, str, str]] = [
     ("windows-31j", "cp932", JAPANESE),
     ("cp932", "cp932", JAPANESE),
     ("x-euc-jp", "euc_jp", JAPANESE),
+    ("csEUCPkdFmtJapanese", "euc_jp", JAPANESE),
     ("csISO2022JP", "iso2022_jp", JAPANESE),
     ("ks_c_5601-1987", "cp949", "똠방각하"),
     ("iso-2022-kr", "iso2022_kr", KOREAN),
@@ -66,6 +69,10 @@ SPELLED: list[tuple[str, str, str]] = [
     ("utf-16be", "utf_16_be", CHINESE),
     ("utf-32", "utf_32", GREEK),
     ("UCS-2", "utf_16_be", "plain words"),
+    ("unicodeFEFF", "utf_16_be", "plain words"),
+    ("tis620.2533", "cp874", THAI),
+    ("x-ansi", "cp1252", GERMAN),
+    ("ECMA-cyrillic", "iso8859_5", RUSSIAN),
 ]
 
 
@@ -129,6 +136,11 @@ def test_only_what_cannot_be_read_is_replaced(label: str | None, octets: bytes, 
 )
 def test_japanese_mail_has_more_characters_than_its_label(octets: bytes, text: str) -> None:
     assert charsets.decode(octets, "iso-2022-jp") == text
+
+
+def test_a_text_of_any_length_is_read_with_its_variants_only_at_its_beginning() -> None:
+    long = b"\x1b$B-!\x1b(B" + b"." * 300_000 + b"\x1b$BF|\x1b(B"
+    assert charsets.decode(long, "iso-2022-jp") == "①" + "." * 300_000 + "日"
 
 
 def test_japanese_in_seven_bits_needs_no_label() -> None:

@@ -147,6 +147,11 @@ def test_a_plain_alternative_that_says_nothing_gives_way() -> None:
     assert text(parse(head + b"--b\n\nShort.\n--b\nContent-Type: text/html\n\n" + short)).strip() == "Short."
 
 
+def test_the_end_of_an_endless_calendar_is_said_to_be_left_out() -> None:
+    message = parse(b"Content-Type: text/calendar\n\nBEGIN:VEVENT\nSUMMARY:x\nEND:VEVENT\n" + b"A:b\n" * 300_000)
+    assert text(message) == "Event: x" and message.skipped == ["the end of a calendar: it is too long"]
+
+
 def test_long_quotations_are_folded() -> None:
     assert folded("a\n> 1\n> 2\n> 3\n> 4\nb\n> 5\nc") == ("a\n[4 quoted lines]\nb\n> 5\nc", 4)
     assert folded("a\n\n-----Original Message-----\nFrom: x\n\ntext") == ("a\n\n[4 quoted lines]", 4)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MAX_LINES = 20_000
+MAX_TEXT = 1 << 20  # characters of a calendar or card that are read
 _FOLDED = re.compile(r"\r?\n[ \t]")
 _LINE = re.compile(r'([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)?)((?:;(?:"[^"]*"|[^":;])*+)*+):(.*)', re.DOTALL)
 _PARAMETER = re.compile(r';([A-Za-z0-9-]+)=(?:"([^"]*)"|([^":;]*))')
@@ -28,9 +28,7 @@ class Line(NamedTuple):
 
 def lines(source: str) -> Iterator[Line]:
     """The lines of a calendar or card; what is none is passed over."""
-    for number, each in enumerate(_FOLDED.sub("", source).splitlines()):
-        if number >= MAX_LINES:
-            return
+    for each in _FOLDED.sub("", source[:MAX_TEXT]).splitlines():
         if found := _LINE.fullmatch(each):
             named = {one[1].upper(): one[2] if one[2] is not None else one[3] for one in _PARAMETER.finditer(found[2])}
             yield Line(found[1].rpartition(".")[2].upper(), named, found[3])
