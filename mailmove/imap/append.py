@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mailmove.errors import CommandRefused
+from mailmove.errors import CommandRefused, Disconnected
 from mailmove.imap.parse import number, pairs, parse
 from mailmove.imap.reader import QUICK_ACK
 from mailmove.imap.wire import Astring, Wire
@@ -110,7 +110,8 @@ class Appending:
 
     def _collect(self) -> None:
         while self._waiting:
-            self._read()
+            if self._read():
+                raise self._unasked()
 
     def _literal(self, message: Outgoing) -> tuple[bytes, bool]:
         """How a message's literal is announced, and whether the server is to be asked first."""
@@ -124,8 +125,14 @@ class Appending:
         """Wait for the go-ahead of a command, or for its refusal."""
         while tag in self._waiting:
             if self._read():
+                if next(iter(self._waiting)) != tag:  # a server takes one command after the other
+                    raise self._unasked()
                 return True
         return False
+
+    def _unasked(self) -> Disconnected:
+        """The error for a go-ahead of nothing: were it taken for that of a message, its text could be commands."""
+        return self._wire.broken("the server wants more of an APPEND that is complete")
 
     def _read(self) -> bool:
         """Read one answer; whether it was a go-ahead."""

@@ -15,6 +15,10 @@ from mailmove.units import LONG_LINE, uid_sets
 MAX_BODY = 1 << 36  # octets; more is an attack, not a message
 
 _BODY = re.compile(rb"BODY\[\] ~?\{(\d{1,20})\}\Z", re.IGNORECASE)
+_REST = re.compile(  # what may follow a body; anything else is more of it
+    rb"\)\Z| (?:UID|FLAGS|INTERNALDATE|RFC822\.SIZE|MODSEQ|EMAILID|THREADID|X-[A-Z-]+|BODY|ENVELOPE)[ \[]",
+    re.IGNORECASE,
+)
 _QUOTED_BODY = re.compile(rb'BODY\[\] "((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _FETCH = re.compile(rb"\* \d+ FETCH \(", re.IGNORECASE)
 
@@ -56,6 +60,8 @@ class Body:
         if line == b")" and self._told is not None:
             self._open = False
             return self._told
+        if not _REST.match(line):
+            raise self._wire.broken("a message did not end where the server said it would")
         segments: Segments = (self._head, b"", *self._wire.rest_of(line))
         self._open = False
         return self._lines.read(segments)

@@ -60,6 +60,7 @@ class _IMAP4(imaplib.IMAP4):
         self._context = context if endpoint.security is Security.TLS else None
         self._cancel = cancel
         self._told = 0
+        self._asks = False
         super().__init__(endpoint.host, endpoint.port)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
@@ -92,10 +93,13 @@ class _IMAP4(imaplib.IMAP4):
         """A line, in the letters and with the spaces that imaplib insists on.
 
         :raises _Farewell: on BYE, unless the command under way is completed all the same.
+        :raises Disconnected: on a go-ahead that nobody asked for: the server waits, and imaplib would too.
         """
         line = self.reader.line()
         self._count(len(line) + LINE_COST)
         line = _spelled(line)
+        if line.startswith(b"+") and not self._asks:
+            raise Disconnected("the server wants more of a command that is complete")
         if bye := _BYE.fullmatch(line):
             line = self._completion_after(bye)
         return line + b"\r\n"
@@ -118,6 +122,13 @@ class _IMAP4(imaplib.IMAP4):
     def shutdown(self) -> None:
         self._cancel.forget(self.sock)
         self.sock.close()
+
+    def _command(self, name: str, *args: Any) -> Any:
+        self._asks = self.literal is not None
+        try:
+            return super()._command(name, *args)  # type: ignore[misc]
+        finally:
+            self._asks = False
 
     def _get_capabilities(self) -> None:
         greeted: Any = self.untagged_responses.pop("CAPABILITY", None)  # most servers tell them in the greeting
@@ -279,6 +290,8 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint, hint: str = _WRONG
             f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(str(bye))}", hint
         ) from None
     except (imapclient.exceptions.LoginError, imaplib.IMAP4.error) as error:
+        if isinstance(error.__context__, imaplib.IMAP4.abort):  # imapclient takes any error for a refusal
+            raise error.__context__ from None
         answer = _answer(error)
         busy = refusal.busy(answer)
         if busy:

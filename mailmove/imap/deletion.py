@@ -25,6 +25,7 @@ from mailmove.units import LONG_LINE, parse_uid_set, uid_sets
 DELETED = "\\deleted"
 
 CHANGED = "it changed since the plan was made"
+ODD = "what the server tells of it cannot be read any more"
 RELABELLED = "it was given another label since the plan was made"
 REPLACED = "its UIDVALIDITY changed: these UIDs are other messages now"
 IN_TRASH = "it was moved to Trash, which still has it"
@@ -128,9 +129,11 @@ class Deletion:
             self._replace(str(error))
             return
         for uid, listed in self._now.items():
-            if not self._is_as_wanted(uid, listed.flags):
+            if _is_odd(listed, wanted[uid]):
+                self._left[uid] = ODD
+            elif not self._is_as_wanted(uid, listed.flags):
                 self._left[uid] = CHANGED
-        self._release({uid: self._now[uid].flags for uid in self._left})
+        self._release({uid: _flags(self._now[uid]) for uid in self._left})
         self._queue = sorted(self._now.keys() - self._left.keys(), reverse=True)
 
     def portion(self) -> list[int]:
@@ -243,8 +246,8 @@ class Deletion:
                     continue
                 uid, flags, labels = told
                 calm = calm and uid is not None  # or who knows which of them another program changed
-                if uid in self._now:
-                    now[uid] = self._differs(uid, flags, labels)
+                if uid in self._now:  # more than one response about it: each has to be as wanted
+                    now[uid] = now.get(uid) or self._differs(uid, flags, labels)
             self._pace.answered(time.monotonic() - began)
             if calm:
                 differing = {uid: why for uid in uids if (why := now.get(uid))}
@@ -253,7 +256,9 @@ class Deletion:
 
     def _differs(self, uid: int, flags: frozenset[str] | None, labels: frozenset[str] | None) -> str:
         """Why a message is not as it was wanted, if so."""
-        if flags is not None and not self._is_as_wanted(uid, flags):
+        if flags is None:
+            return ODD
+        if not self._is_as_wanted(uid, flags):
             return CHANGED
         if self._trash is not None and (labels is None or labels - self._labels.get(uid, frozenset())):
             return RELABELLED
@@ -295,7 +300,7 @@ class Deletion:
             raise _Replaced(REPLACED)
         found = scan.find(self._wire, self._now.keys())
         there = {uid: listed for uid, listed in found.items() if uid in going}
-        if ours := self._ours({uid: listed.flags for uid, listed in found.items()}):
+        if ours := self._ours({uid: _flags(listed) for uid, listed in found.items()}):
             try:
                 unmark(self._wire, self._folder, self._uidvalidity, ours)
             except CommandRefused:
@@ -363,7 +368,7 @@ def unmark(
     if select(wire, folder, writable=True).uidvalidity != uidvalidity:
         return Outcome(left=dict.fromkeys(uids, REPLACED), problem=REPLACED)
     now = scan.find(wire, uids)
-    ours = [uid for uid, listed in now.items() if is_marked(listed) and uid not in others]
+    ours = [uid for uid, listed in now.items() if DELETED in _lower(_flags(listed)) and uid not in others]
     for chosen in uid_sets(ours, LONG_LINE):
         wire.command(b"UID STORE", chosen.encode(), rb"-FLAGS.SILENT (\Deleted)")
     return Outcome(frozenset(uids) - now.keys(), left=dict.fromkeys(now, "the run was interrupted"))
@@ -383,7 +388,8 @@ def _open(
         raise _Replaced("it is read-only")
     now = scan.find(wire, wanted.keys())
     for uid, listed in now.items():
-        if (listed.size, listed.arrival) != (wanted[uid].size, wanted[uid].arrival):
+        before = wanted[uid]
+        if not _is_odd(listed, before) and (listed.size, listed.arrival) != (before.size, before.arrival):
             raise _Replaced(f"UID {uid} announces another size or arrival than before: it is another message now")
     return selected, now
 
@@ -416,6 +422,17 @@ def _contradicts(before: Selected, after: Selected, gone: int) -> bool:
     if not gone or before.uidnext is None or after.uidnext is None:
         return False
     return after.exists > before.exists - gone + (after.uidnext - before.uidnext)
+
+
+def _is_odd(listed: Listed, before: Listed) -> bool:
+    """Whether what is told of a message cannot be compared with what was told before."""
+    untold = (listed.size is None) > (before.size is None) or (listed.arrival is None) > (before.arrival is None)
+    return bool(listed.odd) or untold
+
+
+def _flags(listed: Listed) -> frozenset[str]:
+    """The flags of a message; one whose flags cannot be read may carry our mark."""
+    return listed.flags | {DELETED} if listed.odd else listed.flags
 
 
 def is_marked(listed: Listed) -> bool:

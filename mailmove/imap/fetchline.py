@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from mailmove.imap.internaldate import to_seconds
 from mailmove.imap.parse import Malformed, Segments, Value, number, pairs, parse
@@ -33,7 +33,7 @@ _SHAPES = {
     b"BODY[]": rb"~?\{(?P<octets>\d{1,20})\}",
 }
 _UID = re.compile(rb"[( ]UID (\d{1,10})(?=[ )])", re.IGNORECASE)
-_ASKED = re.compile(rb"\b(RFC822\.SIZE|INTERNALDATE)\b", re.IGNORECASE)
+_ASKED = re.compile(rb"\* .*\b(RFC822\.SIZE|INTERNALDATE)\b", re.IGNORECASE | re.DOTALL)
 _NEEDED = {b"UID", b"RFC822.SIZE", b"FLAGS", b"INTERNALDATE"}
 _FLAGS = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"]*)\)\)")
 _EMAILID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
@@ -120,6 +120,11 @@ _PREFIX = {"emailid": "E", "gmail": "G"}
 """Marks whose name for a body an object id is, so that no two kinds can be equal."""
 
 
+def is_fetch(segments: Segments) -> bool:
+    """Whether this is a FETCH response, be it readable or not."""
+    return _FETCH.match(segments[0]) is not None
+
+
 def items(segments: Segments) -> dict[str, Value]:
     """The items of a FETCH response of any shape, by their names in upper case; none where it cannot be read."""
     if not _FETCH.match(segments[0]):
@@ -135,21 +140,31 @@ def items(segments: Segments) -> dict[str, Value]:
 def state(segments: Segments) -> tuple[int | None, frozenset[str] | None, frozenset[str] | None] | None:
     """UID, flags and Gmail's labels, as far as a FETCH response tells them; None for one that tells of neither.
 
-    Without UID it was sent because another client changed something.
+    Without UID it was sent because another client changed something, or cannot be read.
     """
     if found := _FLAGS.fullmatch(segments[0]):
         return int(found[1]), flag_set(found[2]), None
-    told = items(segments)
-    flags, labels = told.get("FLAGS"), told.get("X-GM-LABELS")
-    if not isinstance(flags, list) and not isinstance(labels, list):
+    if not is_fetch(segments):
         return None
-    return (
-        number(told.get("UID"), MAX_UID),
-        flags_of(flags) if isinstance(flags, list) else None,
-        frozenset(folder_text(name) for name in labels if isinstance(name, bytes))
-        if isinstance(labels, list)
-        else None,
-    )
+    told = items(segments)
+    if told and not told.keys() & {"FLAGS", "X-GM-LABELS"}:
+        return None
+    return number(told.get("UID"), MAX_UID) if told else about(segments), flags_in(told), labels_in(told)
+
+
+def flags_in(told: dict[str, Value]) -> frozenset[str] | None:
+    """The flags that a response tells, if they can be read."""
+    flags = told.get("FLAGS")
+    return flags_of(flags) if _plain(flags) else None
+
+
+def labels_in(told: dict[str, Value]) -> frozenset[str] | None:
+    """Gmail's labels that a response tells, if each can be read."""
+    labels = told.get("X-GM-LABELS")
+    if not isinstance(labels, list):
+        return None
+    names = [folder_text(name) for name in labels if isinstance(name, bytes)]
+    return frozenset(names) if len(names) == len(labels) else None
 
 
 def modseq(segments: Segments) -> tuple[int, int] | None:
@@ -165,10 +180,10 @@ def _read(segments: Segments) -> Told | None:
     told = items(segments)
     uid = number(told.get("UID"), MAX_UID)
     flags = told.get("FLAGS")
-    if not uid or not isinstance(flags, list) or any(isinstance(flag, list) for flag in flags):
-        return _odd(segments)
+    if not uid or not _plain(flags):
+        return _odd(segments, told)
     if not told.keys() & {"RFC822.SIZE", "INTERNALDATE"}:
-        return _odd(segments)
+        return _odd(segments, told)
     date = told.get("INTERNALDATE")
     date = date if isinstance(date, bytes) else None
     listed = Listed(
@@ -181,14 +196,39 @@ def _read(segments: Segments) -> Told | None:
     return Told(listed, date)
 
 
-def _odd(segments: Segments) -> Told | None:
-    """A response that cannot be read: which message it is about, if it is what was asked for and names one."""
-    text = segments[0] if len(segments) == 1 else segments[0] + b" " + segments[-1]
-    uids = {int(uid) for uid in _UID.findall(text)}
-    if len(uids) != 1 or not _FETCH.match(text) or not _ASKED.search(text):
+def about(segments: Segments) -> int | None:
+    """The UID of the message that a response is about which cannot be read, if it names one."""
+    uids = {int(uid) for uid in _UID.findall(_outside(segments))}
+    uid = uids.pop() if len(uids) == 1 else 0
+    return uid if 0 < uid <= MAX_UID else None
+
+
+def _odd(segments: Segments, told: dict[str, Value]) -> Told | None:
+    """A response that cannot be read, if it is what was asked for, and it can be told about which message."""
+    text = _outside(segments)
+    unreadable = is_fetch(segments) and not told
+    if not (unreadable or _ASKED.match(text)) or (uid := about(segments)) is None:
         return None
-    uid = uids.pop()
-    return Told(Listed(uid, None, None, frozenset(), odd=visible(text, 100)), None) if 0 < uid <= MAX_UID else None
+    return Told(Listed(uid, None, None, frozenset(), odd=visible(text, 100)), None)
+
+
+def stray(segments: Segments) -> str:
+    """A FETCH response that cannot be read, and names no message either; safe for a terminal. Empty: another."""
+    text = _outside(segments)
+    if not (_FETCH.match(text) or _ASKED.match(text)) or about(segments) is not None:
+        return ""
+    told = items(segments)
+    return "" if told and "UID" not in told and not _ASKED.match(text) else visible(text, 100)
+
+
+def _outside(segments: Segments) -> bytes:
+    """The text of a response without its literals."""
+    return segments[0] if len(segments) == 1 else segments[0] + b" " + segments[-1]
+
+
+def _plain(flags: Value) -> TypeGuard[list[Value]]:
+    """Whether this is a list of flags and nothing else."""
+    return isinstance(flags, list) and not any(isinstance(flag, list) for flag in flags)
 
 
 @lru_cache(maxsize=4096)

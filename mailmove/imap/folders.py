@@ -10,8 +10,8 @@ from dataclasses import replace
 from mailmove.errors import CommandRefused
 from mailmove.imap import refusal
 from mailmove.imap.listline import canonical, read_list, read_status
-from mailmove.imap.parse import Segments, number, parse
-from mailmove.imap.wire import MAX_MESSAGES, Astring, Wire, sendable
+from mailmove.imap.parse import Malformed, Segments, number, parse
+from mailmove.imap.wire import MAX_MESSAGES, Astring, Wire, misleading, sendable
 from mailmove.model import Folder, FolderStatus, Looked, NamespaceKind, Seen, Selected
 from mailmove.safe import visible
 from mailmove.units import plural
@@ -53,7 +53,9 @@ def look(wire: Wire) -> Looked:
     if not told.folders:  # there is always an INBOX
         raise CommandRefused("LIST", "OK", "", "; ".join(("it named no folder", *told.unread)))
     spaces = _namespaces(answers)
+    told.namespaces = spaces is not None
     missing = [name for name, folder in told.folders.items() if folder.selectable and told.unsure(name)]
+    missing.sort(key=misleading)
     for start in range(0, len(missing), _BATCH):
         _ask_status(wire, items, missing[start : start + _BATCH], told)
     _must_open_something(wire, told)
@@ -62,7 +64,7 @@ def look(wire: Wire) -> Looked:
     chats = _chats(told.folders.values()) if wire.can("X-GM-EXT-1") else frozenset()
     return Looked(
         tuple(
-            told.seen(replace(folder, namespace=NamespaceKind.CHATS if name in chats else _kind(name, spaces)))
+            told.seen(replace(folder, namespace=NamespaceKind.CHATS if name in chats else _kind(name, spaces or ())))
             for name, folder in told.folders.items()
         ),
         tuple(told.unread),
@@ -160,7 +162,7 @@ def personal_prefix(wire: Wire) -> bytes:
     if not wire.can("NAMESPACE"):
         return b""
     spaces = _namespaces(wire.command(b"NAMESPACE"))
-    return next((prefix for prefix, kind in reversed(spaces) if kind is NamespaceKind.PERSONAL), b"")
+    return next((prefix for prefix, kind in reversed(spaces or ()) if kind is NamespaceKind.PERSONAL), b"")
 
 
 _TELLING = re.compile(rb"\* (?:LIST|STATUS|NAMESPACE)\b|(?!\* )", re.IGNORECASE)
@@ -187,6 +189,8 @@ class _Told:
         self.problems: dict[bytes, str] = {}
         self.refusals: dict[bytes, CommandRefused] = {}
         self.unread: list[str] = []
+        self.namespaces = True
+        """Whether it can be told whose folders they are."""
         self._twice: set[bytes] = set()
         self._unsure: set[bytes] = set()
 
@@ -224,8 +228,14 @@ class _Told:
         """A folder with all that was told of it."""
         status = self.statuses.get(folder.wire) if folder.selectable else None
         problem = "" if status or not folder.selectable else self.problems.get(folder.wire, "the server told no status")
-        doubt = "the server lists two folders of this name, and shows one" if folder.wire in self._twice else ""
-        return Seen(folder, status, problem, doubt)
+        return Seen(folder, status, problem, self._doubt(folder.wire))
+
+    def _doubt(self, name: bytes) -> str:
+        if name in self._twice:
+            return "the server lists two folders of this name, and shows one"
+        if not self.namespaces and name != b"INBOX":
+            return "it may be another user's: what the server says of its namespaces cannot be read"
+        return ""
 
 
 def _ask_status(wire: Wire, items: bytes, names: list[bytes], told: _Told) -> None:
@@ -234,11 +244,14 @@ def _ask_status(wire: Wire, items: bytes, names: list[bytes], told: _Told) -> No
         if not sendable(name):
             told.fail(name, "its name holds a control character that IMAP cannot carry")
     names = [name for name in names if sendable(name)]
-    commands = [(b"STATUS", Astring(name), b"(%s)" % items) for name in names]
+    commands = [(b"STATUS", Astring(name), b"(%s)" % items) for name in names if not misleading(name)]
     if all(name.isascii() for name in names):
         told.gather(answer for answer in wire.batch(commands) if not isinstance(answer, CommandRefused))
     for name in names:
         if told.unsure(name):
+            if misleading(name) and not wire.usable:
+                told.fail(name, "the server takes such a name for the beginning of something else")
+                continue
             try:
                 told.settle(name, _status(wire, name, items))
             except CommandRefused as error:
@@ -279,15 +292,25 @@ def _must_open_something(wire: Wire, told: _Told) -> None:
             raise refusal.shut_out(error.text or error.status) from None
 
 
-def _namespaces(answers: Iterable[Segments]) -> list[tuple[bytes, NamespaceKind]]:
-    """The prefixes of each kind of namespace, longest first."""
+def _namespaces(answers: Iterable[Segments]) -> list[tuple[bytes, NamespaceKind]] | None:
+    """The prefixes of each kind of namespace, longest first; None where they cannot be read."""
     spaces: list[tuple[bytes, NamespaceKind]] = []
     for segments in answers:
-        if segments[0][2:12].upper() != b"NAMESPACE ":
+        if segments[0][2:11].upper() != b"NAMESPACE":
             continue
-        for kind, group in zip(NamespaceKind, parse(segments)[2:5], strict=False):
-            prefixes = (space[0] for space in group or () if isinstance(space, list) and space)
-            spaces += [(prefix, kind) for prefix in prefixes if isinstance(prefix, bytes)]
+        try:
+            groups = parse(segments)[2:5]
+        except Malformed:
+            return None
+        if len(groups) < 3:
+            return None
+        for kind, group in zip(NamespaceKind, groups, strict=False):
+            for space in group if isinstance(group, list) else () if group is None else (None,):
+                match space:
+                    case [bytes() as prefix, *_]:
+                        spaces.append((prefix, kind))
+                    case _:
+                        return None
     return sorted(spaces, key=lambda space: -len(space[0]))
 
 
@@ -301,7 +324,7 @@ def _parent(folder: Folder) -> bytes:
     return folder.wire.rpartition(folder.delimiter)[0] if folder.delimiter else b""
 
 
-def _kind(name: bytes, spaces: list[tuple[bytes, NamespaceKind]]) -> NamespaceKind:
+def _kind(name: bytes, spaces: Iterable[tuple[bytes, NamespaceKind]]) -> NamespaceKind:
     if name == b"INBOX":
         return NamespaceKind.PERSONAL
     for prefix, kind in spaces:

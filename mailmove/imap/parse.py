@@ -91,13 +91,17 @@ def number(value: Value, most: int = 2**63 - 1) -> int | None:
 
 
 def pairs(values: Value) -> dict[str, Value]:
-    """A list of names and values as a dictionary with upper-case names; what does not fit is left out."""
+    """A list of names and values as a dictionary with upper-case names.
+
+    What does not fit is left out; a name with two values has none.
+    """
     if not isinstance(values, list):
         return {}
     found: dict[str, Value] = {}
     for name, value in zip(values[::2], values[1::2], strict=False):
         if isinstance(name, bytes):
-            found[name.decode("ascii", "replace").upper()] = value
+            key = name.decode("ascii", "replace").upper()
+            found[key] = value if found.get(key, value) == value else None
     return found
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from mailmove.errors import CommandRefused, Disconnected
 from mailmove.imap.listline import canonical
 from mailmove.imap.parse import Segments, Value, number, parse
-from mailmove.imap.wire import Astring, Wire, sendable
+from mailmove.imap.wire import Astring, Wire, misleading, sendable
 from mailmove.model import Folder, QuotaRoot, Resource
 
 STORAGE_UNIT = 1024  # octets
@@ -26,15 +26,18 @@ def roots(wire: Wire, folders: Iterable[Folder], *, quick: bool = False) -> list
     if not wire.can("QUOTA"):
         return None
     ordered = sorted(
-        (folder for folder in folders if sendable(folder.wire)), key=lambda folder: folder.wire != b"INBOX"
+        (folder for folder in folders if sendable(folder.wire) and not misleading(folder.wire)),
+        key=lambda folder: folder.wire != b"INBOX",
     )
     sample = ordered[:1] if quick else ordered[:3] + [folder for folder in ordered[3:] if folder.special_use]
     found: dict[str, tuple[Resource, ...] | None] = {}
     members: dict[bytes, tuple[str, ...]] = {}
-    _gather(_ask(wire, sample), found, members)
+    asked = {folder.wire for folder in ordered}
+    _gather(_ask(wire, sample), found, members, asked)
     alike = len({members.get(folder.wire, ()) for folder in sample}) <= 1
     if not alike:
-        _gather(_ask(wire, [folder for folder in ordered if folder not in sample]), found, members)
+        _gather(_ask(wire, [folder for folder in ordered if folder not in sample]), found, members, asked)
+    members = {folder: _whole(names, found) for folder, names in members.items()}
     names = dict.fromkeys([name for names in members.values() for name in names] + list(found))
     return [
         QuotaRoot(
@@ -45,18 +48,41 @@ def roots(wire: Wire, folders: Iterable[Folder], *, quick: bool = False) -> list
 
 
 def _gather(
-    answers: Iterable[Segments], found: dict[str, tuple[Resource, ...] | None], members: dict[bytes, tuple[str, ...]]
+    answers: Iterable[Segments],
+    found: dict[str, tuple[Resource, ...] | None],
+    members: dict[bytes, tuple[str, ...]],
+    asked: Collection[bytes],
 ) -> None:
+    """Take what these responses say of the folders that were asked for; also where names are not quoted."""
     for answer in answers:
         word = answer[0][2:12].upper()
         if word.startswith(b"QUOTAROOT "):
             match _values(answer):
-                case [_, _, (bytes() | None) as folder, *names]:
-                    members[canonical(b"NIL" if folder is None else folder)] = tuple(map(_text, names))
+                case [_, _, (bytes() | None) as folder, *names] if (name := _name(folder)) in asked:
+                    members[name] = tuple(map(_text, names))
+                case _:
+                    members |= _unquoted(answer[0][12:], asked)
         elif word.startswith(b"QUOTA "):
             match _values(answer):
-                case [_, _, name, list(values)]:
-                    found[_text(name)] = _resources(values)
+                case [_, _, *words, list(values)] if words:
+                    found[" ".join(map(_text, words))] = _resources(values)
+
+
+def _name(folder: bytes | None) -> bytes:
+    return canonical(b"NIL" if folder is None else folder)
+
+
+def _unquoted(rest: bytes, asked: Collection[bytes]) -> dict[bytes, tuple[str, ...]]:
+    """The folder that stands there without quotes, and its roots."""
+    fitting = [name for name in asked if rest == name or rest.startswith(name + b" ")]
+    name = max(fitting, key=len, default=b"")
+    return {name: tuple(map(_text, _values((rest[len(name) :],))))} if name else {}
+
+
+def _whole(names: tuple[str, ...], found: Collection[str]) -> tuple[str, ...]:
+    """The roots of a folder; one whose name was not quoted looks like many."""
+    joined = " ".join(names)
+    return (joined,) if joined in found and not any(name in found for name in names) else names
 
 
 def _ask(wire: Wire, folders: Iterable[Folder]) -> Iterator[Segments]:

@@ -21,6 +21,7 @@ MAX_MESSAGES = 3_000_000
 _NEWS = 1000  # messages that a listing may bring before the server has said that they arrived
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
+_LITERAL_PLUS = re.compile(rb"\{\d+\+?\}\Z")
 _COMPLETION = re.compile(rb"(?:\S+ )?(?:OK|NO|BAD)\b", re.IGNORECASE)
 _STATUS = re.compile(rb"(OK|NO|BAD)(?: (.*))?\Z", re.DOTALL | re.IGNORECASE)
 
@@ -41,6 +42,14 @@ Argument = bytes | Astring
 def sendable(word: bytes) -> bool:
     """Whether IMAP can carry an argument: CR, LF or NUL in it could smuggle in another command."""
     return not any(octet in word for octet in (b"\r", b"\n", b"\0"))
+
+
+def misleading(word: bytes) -> bool:
+    """Whether some servers take this argument, quoted as it is, for a literal to come (GNU Mailutils).
+
+    They then wait for it: whoever can sends it last, with nothing else under way.
+    """
+    return _LITERAL_PLUS.search(word) is not None
 
 
 class Wire:

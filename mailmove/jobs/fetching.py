@@ -61,6 +61,8 @@ class Opened:
         self.selected: Selected
         self.unlisted = 0
         """How many messages the server says are there and did not list."""
+        self.strays: list[str] = []
+        """Lines of the listing that cannot be read, and name no message; safe for a terminal."""
         self._session = session
         self._wire: Wire | None = None
 
@@ -90,7 +92,7 @@ class Opened:
         if len(listed) < self.selected.exists:  # were the others expunged meanwhile?
             self.selected = self._session.ask(lambda: select(self.wire(), self.folder))
             listed = self._session.ask(self._list)
-        self.unlisted = max(0, self.selected.exists - len(listed))
+        self.unlisted = max(0, self.selected.exists - len(listed), len(self.strays))
         return listed
 
     def present(self, uids: Collection[int]) -> set[int]:
@@ -99,7 +101,8 @@ class Opened:
 
     def _list(self) -> list[Listed]:
         wire = self.wire()
-        return list(scan.listing(wire)) if self.selected.exists else []
+        self.strays = []
+        return list(scan.listing(wire, strays=self.strays)) if self.selected.exists else []
 
 
 def fetch(

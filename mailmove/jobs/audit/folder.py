@@ -57,6 +57,8 @@ class FolderAudit:
         self._archive = archive
         self._cache = cache
         self._uidvalidity: dict[Folder, int] = {}
+        self.untold: dict[Folder, int] = {}
+        """How many messages of a folder there are whose header fields the server refuses to tell."""
 
     def read(
         self, view: Seen, make: MakeUsage, *, sent: bool = False, archived: bool = False, take: Take | None = None
@@ -99,7 +101,8 @@ class FolderAudit:
 
         def ask() -> dict[int, Headers]:
             opened = Opened(self._session, folder)
-            return {uid: scan_headers(block) for uid, block in scan.fields(opened.wire(), missing, _SHOWING)}
+            told = scan.fields(opened.wire(), missing, _SHOWING)
+            return {uid: scan_headers(block) for uid, block in told if isinstance(block, bytes)}
 
         return found | (self._session.ask(ask) if missing else {})
 
@@ -118,9 +121,9 @@ class FolderAudit:
             known = self._known(wire, selected.uidvalidity)
         messages: Iterable[Listed] = ()
         if selected.exists and known:
-            messages = _completed(known, scan.flags(connection), lambda uids: scan.listing(connection, uids))
+            messages = _completed(known, scan.flags(connection), lambda uids: scan.listing(connection, uids, []))
         elif selected.exists:
-            messages = scan.listing(connection)
+            messages = scan.listing(connection, strays=[])  # they lack in what is counted
         return Listing(selected.uidvalidity, selected.exists, known, messages)
 
     def _known(self, wire: bytes, uidvalidity: int) -> dict[int, Known]:
@@ -170,14 +173,21 @@ class FolderAudit:
                     gone.append(uid)
             self._cache.forget(folder, gone)
         if left:
-            fetched = scan.fields(opened.wire(), sorted(left), _GROUPING)
-            for chunk in _chunks((uid, scan_headers(block)) for uid, block in fetched):
+            self.untold[opened.folder] = 0
+            for chunk in _chunks(self._fetched(opened, sorted(left))):
                 if uidvalidity:
                     self._cache.add(folder, uidvalidity, chunk)
                 left.difference_update(uid for uid, _ in chunk)
                 yield from chunk
         for uid in left:
             yield uid, Headers()
+
+    def _fetched(self, opened: Opened, uids: Iterable[int]) -> Iterator[tuple[int, Headers]]:
+        for uid, block in scan.fields(opened.wire(), uids, _GROUPING):
+            if isinstance(block, bytes):
+                yield uid, scan_headers(block)
+            else:
+                self.untold[opened.folder] += 1
 
 
 def _listed(uid: int, record: Known, flags: frozenset[str]) -> Listed:
@@ -186,14 +196,14 @@ def _listed(uid: int, record: Known, flags: frozenset[str]) -> Listed:
 
 def _completed(
     known: Mapping[int, Known],
-    present: Mapping[int, frozenset[str]],
+    present: Mapping[int, frozenset[str] | None],
     ask: Callable[[Collection[int]], Iterable[Listed]],
 ) -> Iterator[Listed]:
     """The messages that are present: dates and sizes as archived, where they are, and asked for otherwise."""
     unknown = []
     for uid, flags in present.items():
         record = known.get(uid)
-        if record is not None:
+        if record is not None and flags is not None:
             yield _listed(uid, record, flags)
         else:
             unknown.append(uid)

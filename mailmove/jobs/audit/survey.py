@@ -189,6 +189,9 @@ class Survey:
             if unlisted:
                 missing = plural(unlisted, "message")
                 self.problems.append(f"{view.folder.shown}: {missing} that the server counts are not in its listing")
+            if untold := self._reader.untold.pop(view.folder, 0):
+                which = plural(untold, "message")
+                self.problems.append(f"{view.folder.shown}: {which} whose header fields the server does not tell")
 
     def _fail(self, folder: Folder, error: CommandRefused | FolderChanged, so: str = "") -> None:
         """Remember that the server would not show a folder, and what follows from it."""

@@ -61,6 +61,8 @@ class FolderExport:
             listing = opened.listing()
             if opened.unlisted:
                 outcome.fail(f"{plural(opened.unlisted, 'message')} that the server counts are not in its listing")
+            for line in opened.strays:
+                outcome.fail(f"one message is missing, because this line cannot be read: {line}")
             for listed in listing:
                 if listed.odd:
                     outcome.fail(
@@ -120,7 +122,7 @@ class FolderExport:
             self._account(opened, plan, fetched, outcome)
         self._follow(where, plan)
         if self._labels:
-            self._label(where, opened)
+            self._label(where, opened, outcome)
         if not outcome.failures:
             left = plan.listed - len(fetched.vanished)
             state = records.Complete(wire, where.uidvalidity, selected.uidnext, left, selected.highestmodseq)
@@ -234,12 +236,17 @@ class FolderExport:
             self.after.append(records.Flags(*key, uid, tuple(sorted(change[1]))))
         change_flags(self._archive, where, changes)
 
-    def _label(self, where: FolderDir, opened: Opened) -> None:
+    def _label(self, where: FolderDir, opened: Opened, outcome: FolderResult) -> None:
         """Record the labels that are not as they were."""
         known = self._archive.index.labels(where.wire, where.uidvalidity)
-        for uid, labels in self._session.ask(lambda: scan.labels(opened.wire())).items():
-            if labels != known.get(uid, ()):
+        strays: list[str] = []
+        for uid, labels in self._session.ask(lambda: scan.labels(opened.wire(), strays=strays)).items():
+            if labels is None:
+                outcome.fail("its labels cannot be read", uid)
+            elif labels != known.get(uid, ()):
                 self.after.append(records.Labels(where.wire, where.uidvalidity, uid, labels))
+        for line in dict.fromkeys(strays):
+            outcome.fail(f"the labels of one message cannot be read: {line}")
 
 
 def _now() -> str:

@@ -255,11 +255,11 @@ class Planner:
         return dates
 
     def _ask_sent(self, opened: Opened, uids: Collection[int]) -> dict[int, int]:
-        """Date headers by the server; messages without one that can be read are left out."""
+        """Date headers by the server; messages without one that is told and can be read are left out."""
         if not uids:
             return {}
         told = self.session.ask(lambda: list(scan.fields(opened.wire(), uids, b"DATE")))
-        read = ((uid, fields.sent(headers.scan(block).date)) for uid, block in told)
+        read = ((uid, fields.sent(headers.scan(block).date)) for uid, block in told if isinstance(block, bytes))
         return {uid: seconds for uid, seconds in read if seconds is not None}
 
     def _doubt(self, folder: FolderPlan, opened: Opened) -> None:

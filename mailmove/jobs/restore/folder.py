@@ -299,7 +299,10 @@ class FolderRestore:
         return found
 
     def _message_ids(self, uids: Collection[int]) -> Iterator[tuple[int, bytes]]:
-        return scan.fields(self._session.wire, uids, b"MESSAGE-ID")
+        for uid, block in scan.fields(self._session.wire, uids, b"MESSAGE-ID"):
+            if isinstance(block, CommandRefused):
+                raise block  # it may be one of those that would be put there a second time
+            yield uid, block
 
     def _likelihood(self, entry: Entry) -> int:
         """What a message in this folder was restored from: this run's own, from a folder of this name, or any other."""
