@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailmove.errors import Disconnected
+from mailmove.errors import CommandRefused, Disconnected
 from mailmove.imap import scan
 from mailmove.imap.bodies import bodies
 from mailmove.imap.fetchline import FetchLines
@@ -141,9 +141,14 @@ def test_an_impossible_uid_is_nobodys(uid: bytes) -> None:
     good = b'* 1 FETCH (UID 5 RFC822.SIZE 1 FLAGS () INTERNALDATE " 1-Jan-2020 00:00:00 +0000")'
     said = good + b"\r\n" + good.replace(b"UID 5", b"UID " + uid) + b"\r\n" + DONE
     with wired(said) as wire:
-        assert [one.uid for one in scan.listing(wire)] == [5]
+        strays: list[str] = []
+        assert [one.uid for one in scan.listing(wire, strays=strays)] == [5]
+        assert len(strays) == 1, "it is somebody's"
     with wired(good.replace(b"UID 5", b"UID " + uid) + b"\r\n" + DONE) as wire:
-        assert list(scan.listing(wire)) == [], "nor where no pattern is learned yet"
+        assert list(scan.listing(wire, strays=[])) == [], "nor where no pattern is learned yet"
+    alone = good.replace(b"UID 5", b"UID " + uid) + b"\r\n" + DONE
+    with wired(alone) as wire, pytest.raises(CommandRefused, match="cannot be read"):
+        scan.find(wire, [5])
     for items in (b"UID %b FLAGS ()", b"FLAGS () UID %b"):
         with wired(b"* 1 FETCH (%b)\r\n%b" % (items % uid, DONE)) as wire:
             assert scan.flags(wire) == {}
