@@ -75,12 +75,13 @@ class FetchLines:
         listed = self._listed(*found.group(*self._groups)) if found else None
         return (int(found["octets"]), Told(listed, found["date"])) if found and listed is not None else None
 
-    def ahead(self, wire: Wire) -> Iterator[Listed]:
-        """What the next responses tell that have come already, for as long as they are of the shape learned."""
+    def ahead(self, wire: Wire) -> Iterator[Listed | None]:
+        """What the next responses tell that have come already, for as long as they are of the shape learned.
+
+        None for one whose UID is none.
+        """
         for groups in wire.ahead(self._whole, self._groups) if self._whole else ():
-            listed = self._listed(*groups)
-            if listed is not None:
-                yield listed
+            yield self._listed(*groups)
 
     def _listed(self, uid: bytes, size: bytes, date: bytes, flags: bytes, object_id: bytes = b"") -> Listed | None:
         number = int(uid)

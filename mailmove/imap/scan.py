@@ -65,7 +65,9 @@ def _listing(wire: Wire, sets: Iterable[str], strays: list[str] | None = None) -
             if told is None:
                 _note_stray(segments, lost)
             for listed in chain((told.listed,) if told is not None else (), lines.ahead(wire)):
-                if listed.uid not in seen:
+                if listed is None:
+                    _note_stray((_NO_UID,), lost)
+                elif listed.uid not in seen:
                     seen.add(listed.uid)
                     wire.wanted(LISTED)
                     flags = shared(listed.flags)
@@ -75,6 +77,7 @@ def _listing(wire: Wire, sets: Iterable[str], strays: list[str] | None = None) -
         _must_be_read(lost)
 
 
+_NO_UID = b"* 0 FETCH (UID 0)"  # what stands for a response like that
 _MOST_STRAYS = 100  # of those that are kept
 
 
