@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 
 from mailmove.archive.files.names import Base
-from mailmove.archive.index.index import Stored
+from mailmove.archive.index.messages import Stored
 from mailmove.archive.proof import strays
 from mailmove.archive.proof.rehashing import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
 from mailmove.archive.record.manifest import FolderDir

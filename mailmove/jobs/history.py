@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 
-from mailmove.archive.index.index import Deletion
+from mailmove.archive.index.deeds import Deletion
 from mailmove.archive.index.search import Search
 from mailmove.archive.record.records import PruneBegun
 from mailmove.archive.store import Archive

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from mailmove.archive.files import durable
-from mailmove.archive.index.index import Stored
+from mailmove.archive.index.messages import Stored
 from mailmove.archive.store import Archive
 from mailmove.evidence import Evidence
 from mailmove.plan import standin

@@ -10,7 +10,7 @@ from mailmove.model import FolderStatus, Listed
 
 
 class Archived(Protocol):
-    """What is known of an archived message; see :class:`mailmove.archive.index.index.Known`."""
+    """What is known of an archived message; see :class:`mailmove.archive.index.messages.Known`."""
 
     @property
     def arrival(self) -> int:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailmove.archive.index.index import Known
+from mailmove.archive.index.messages import Known
 from mailmove.errors import UsageError
 from mailmove.model import Folder, Listed, NamespaceKind
 from mailmove.plan import brakes

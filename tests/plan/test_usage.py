@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailmove.archive.index.index import Known
+from mailmove.archive.index.messages import Known
 from mailmove.model import Listed
 from mailmove.plan.policy import AgeBy, Keep, Policy, before
 from mailmove.plan.retention import Dates, FolderRule, Tally, decide

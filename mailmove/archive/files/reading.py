@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mailmove.archive.files import durable
-from mailmove.archive.index.index import Stored
+from mailmove.archive.index.messages import Stored
 from mailmove.archive.proof import rehashing
 from mailmove.archive.proof.rehashing import Proven
 from mailmove.archive.proof.strays import find_moved

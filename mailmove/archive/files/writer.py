@@ -22,7 +22,7 @@ from mailmove.archive.files import durable, names
 from mailmove.archive.files.names import Base
 from mailmove.archive.files.syncing import syncer
 from mailmove.archive.index import headers
-from mailmove.archive.index.index import Stored
+from mailmove.archive.index.messages import Stored
 from mailmove.archive.proof import rehashing
 from mailmove.archive.record import records
 from mailmove.archive.record.manifest import FolderDir

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from mailmove.archive.index.index import body_key, explained
+from mailmove.archive.index.index import explained
+from mailmove.archive.index.messages import body_key
 from mailmove.mail import fields
 from mailmove.model import Copy, Found
 

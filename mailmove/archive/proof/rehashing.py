@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailmove.archive.files import durable, names
-from mailmove.archive.index.index import Stored
+from mailmove.archive.index.messages import Stored
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.evidence import Evidence, FileSeen, clock, rehashed

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from mailmove.archive.files import durable, names
-from mailmove.archive.index.index import Stored
+from mailmove.archive.index.messages import Stored
 from mailmove.archive.proof import rehashing
 from mailmove.archive.proof.rehashing import Inode, Reading
 from mailmove.archive.store import META, Archive

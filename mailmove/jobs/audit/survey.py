@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from mailmove.archive.index.headers import Headers
-from mailmove.archive.index.index import Known
+from mailmove.archive.index.messages import Known
 from mailmove.errors import CommandRefused
 from mailmove.jobs.audit.folder import FolderAudit, MakeUsage
 from mailmove.jobs.audit.result import Band, BigMessage, FolderFigures, TopGroups, WhatIf

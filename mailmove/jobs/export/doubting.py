@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mailmove.archive.files import doubted
 from mailmove.archive.files.doubted import Doubted
-from mailmove.archive.index.index import Stored
+from mailmove.archive.index.messages import Stored
 from mailmove.archive.record import records
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError

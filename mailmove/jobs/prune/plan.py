@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailmove.archive.index import headers
-from mailmove.archive.index.index import Known
+from mailmove.archive.index.messages import Known
 from mailmove.archive.proof.rehashing import MISSING, Inode, Reading, prove_all
 from mailmove.archive.proof.strays import find_evidence
 from mailmove.archive.record import records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mailmove.archive.index.index import Known
+from mailmove.archive.index.messages import Known
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.record.records import RuleMatched
 from mailmove.archive.store import Archive

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailmove.archive.index.index import Deletion
+from mailmove.archive.index.deeds import Deletion
 from mailmove.archive.record import records
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from mailmove.archive.files import reading
 from mailmove.archive.index import headers
-from mailmove.archive.index.index import Entry
+from mailmove.archive.index.messages import Entry
 from mailmove.archive.proof.rehashing import Proven
 from mailmove.archive.record import records
 from mailmove.archive.record.records import Restored
@@ -58,7 +58,7 @@ class FolderRestore:
     """Puts archived messages into one folder; what becomes of them is told in ``outcome``.
 
     ``login``: the account where it is not the archive's own. ``copies``: see
-    :meth:`mailmove.archive.index.index.Index.copies`; what is learned is added.
+    :meth:`mailmove.archive.index.deeds.Deeds.copies`; what is learned is added.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mailmove.archive.index.index import Entry
+from mailmove.archive.index.messages import Entry
 from mailmove.archive.record import records
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused, Interrupted, LackingError, Unreachable, UsageError
