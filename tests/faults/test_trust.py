@@ -47,15 +47,14 @@ def refused(server: Scripted, mailmove: Program, code: int, **keys: object) -> D
     return done
 
 
-def certify(server: Scripted, ca: str, *, names: str, begins: datetime | None = None, itself: bool = False) -> None:
+def certify(server: Scripted, ca: str, *, names: str, itself: bool = False) -> None:
     """Certify a server by an authority without key identifiers, or by itself; ``ca`` is written anew."""
-    begins = begins or datetime(2020, 1, 1, tzinfo=UTC)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     issuer, subject = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("authority", names))
 
     def issued(name: x509.Name, key: ec.EllipticCurvePrivateKey, by: x509.Name, *, is_ca: bool) -> x509.Certificate:
         builder = x509.CertificateBuilder(by, name, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC) if is_ca else begins)
+        builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
         builder = builder.not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
         builder = builder.add_extension(x509.BasicConstraints(is_ca, None), critical=True)
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(names)]), critical=False)
@@ -132,7 +131,7 @@ def test_an_expired_certificate(scripted: Start, mailmove: Program, how: str) ->
 
 def test_a_certificate_of_tomorrow(scripted: Start, mailmove: Program) -> None:
     server = scripted(tls="implicit")
-    certify(server, server.ca, names="localhost", begins=datetime.now(UTC) + timedelta(days=1))
+    server.certify(begins=datetime.now(UTC) + timedelta(days=1))
     done = refused(server, mailmove, 8, tls="implicit", ca_file=server.ca)
     assert "certificate is not yet valid" in done.err
     assert "Is this machine's clock behind?" in done.err

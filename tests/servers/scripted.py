@@ -152,12 +152,12 @@ class Scripted:
         """Let a function answer a command; it goes before the rules that are there."""
         self._rules.insert(0, Rule(name, act, re.compile(arguments) if arguments else None, nth))
 
-    def certify(self, name: str = "localhost", expires: datetime | None = None) -> None:
-        """Be certified as this host name, until then; a file of the authority is :attr:`ca`."""
+    def certify(self, name: str = "localhost", begins: datetime | None = None, expires: datetime | None = None) -> None:
+        """Be certified as this host name, from then until then; a file of the authority is :attr:`ca`."""
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert(name, not_after=expires).configure_cert(self.context)
+        authority.issue_cert(name, not_before=begins, not_after=expires).configure_cert(self.context)
 
     def stop(self) -> None:
         """End it, and raise what went wrong in its own code."""
