@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from mailmove import __version__
 from mailmove.cli import options
-from mailmove.errors import Exit, MailmoveError
+from mailmove.cli.groups import Group, Line
+from mailmove.errors import Exit, MailmoveError, UsageError
 
 # As they are needed: first look, then copy, then let go, then get back. Each is in the module of its name.
 COMMANDS = (
@@ -44,18 +43,32 @@ _DEEDS = {
 }
 
 
-class _InOrder(TyperGroup):
-    """Lists commands in the order of a day's work; typer puts groups last."""
+class _Commands(Group):
+    """The commands, each from the module of its name once it is wanted: typer takes a while for each."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return sorted(self.commands, key=COMMANDS.index)
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of a day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, or None."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = _command(cmd_name)
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command; for another word, one that is like it."""
+        if args[0] not in COMMANDS:
+            for name in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
 
 
-def app(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """The command line with these commands; typer takes a while for each."""
+def command_line() -> Any:
+    """The whole command line, as a group of commands."""
     whole = typer.Typer(
         name="mailmove",
-        cls=_InOrder,
+        cls=_Commands,
         help=_TAGLINE,
         add_completion=False,
         rich_markup_mode=None,  # rich would double the time until help appears
@@ -63,16 +76,24 @@ def app(names: Iterable[str] = COMMANDS) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     whole.callback(invoke_without_command=True)(main)
-    for name in names:
-        module = import_module(f"mailmove.cli.{name}")
-        if name == "account":
-            whole.add_typer(module.app, name=name)
-        else:
-            whole.command(name)(getattr(module, name))
-    return whole
+    return typer.main.get_command(whole)
 
 
+def _command(name: str) -> Any:
+    module = import_module(f"mailmove.cli.{name}")
+    if name == "account":
+        alone = module.app
+    else:
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(name)(getattr(module, name))
+    command = typer.main.get_command(alone)
+    command.name = name
+    return command
+
+
+@options.takes(*options.OUTPUT)
 def main(
+    given: options.Given,
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -81,15 +102,17 @@ def main(
         print(f"mailmove {__version__}")
         raise typer.Exit(Exit.DONE)
     if context.invoked_subcommand is None:
-        raise typer.Exit(_next_step())
+        raise typer.Exit(_next_step(given))
 
 
-def _next_step() -> int:
+def _next_step(given: options.Given) -> int:
     """``mailmove`` alone: how things stand, without asking any server, and what to do next."""
     from mailmove.report import overview as report
     from mailmove.report import words
 
-    setup = options.setup()
+    if given.json:
+        raise UsageError("--json prints the result of a command", "Name one, such as: mailmove account list --json")
+    setup = given.setup()
     if not setup.config.accounts:
         print(f"There is no account yet in {words.path(setup.config.path)}.\n{options.NO_ACCOUNT}")
         print("Just to see it at work on sample mail: mailmove demo")
@@ -99,6 +122,8 @@ def _next_step() -> int:
 
     outcomes = look(setup, setup.select(None))
     exit_code = conclude(outcomes)
+    if given.quiet:
+        return exit_code
     for line in report.next_step(outcome.result for outcome in outcomes if outcome.result is not None):
         print(line)
     return exit_code
@@ -110,17 +135,16 @@ def run() -> None:
 
     settle()
     os.umask(0o077)
-    streams, arguments = Streams(), sys.argv[1:]
-    deed = not _DEEDS.isdisjoint((*arguments[:1], " ".join(arguments[:2])))
-    sys.exit(streams.finish(_run(arguments), deed=deed, json="--json" in arguments))
+    streams, arguments, line = Streams(), sys.argv[1:], Line()
+    code = _run(arguments, line)
+    sys.exit(streams.finish(code, deed=line.command in _DEEDS, json="--json" in arguments))
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], line: Line) -> int:
     try:
         try:
-            named = [name for name in arguments[:1] if name in COMMANDS]
-            command = typer.main.get_command(app(named or COMMANDS))
-            with command.make_context("mailmove", arguments) as context:
+            command = command_line()
+            with command.make_context("mailmove", list(arguments), obj=line) as context:
                 command.invoke(context)
             return int(Exit.DONE)
         except typer.Exit as done:

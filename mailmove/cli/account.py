@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailmove.cli import options
+from mailmove.cli.groups import Group
 from mailmove.errors import Exit, LoginError, RefusedError, UsageError
 from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
     from mailmove.jobs.login_test import LoginTest
 
-app = typer.Typer(help="Add, list, test and remove accounts.", no_args_is_help=True)
+app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+@options.takes(*options.OUTPUT)
+def account(given: options.Given) -> None:
+    """Add, list, test and remove accounts."""
 
 
 @app.command("add")
+@options.takes("json", "verbose")
 def add_account(
+    given: options.Given,
     address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The e-mail address.")] = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Call the account this; else by its address.")
@@ -53,9 +63,6 @@ def add_account(
         str | None, typer.Option("--secret-file", metavar="FILE", help="Keep the secret here, not in the keyring.")
     ] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Accept a server that a secure source names.")] = False,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Add an account: find its server, log in, write it down.
 
@@ -65,7 +72,7 @@ def add_account(
     from mailmove.cli import adding
     from mailmove.report import words
 
-    setup = options.setup(config, verbose=verbose, json=json, tls=tls, ca_file=ca_file, archive=archive, new=True)
+    setup = replace(given, tls=tls, ca_file=ca_file, archive=archive).setup(new=True)
     wanted = adding.Wanted(
         name=name,
         host=host,
@@ -88,12 +95,10 @@ def add_account(
 
 
 @app.command("list")
+@options.takes(*options.OUTPUT)
 def list_accounts(
+    given: options.Given,
     accounts: options.Accounts = None,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """List accounts, their archives and last exports.
 
@@ -103,25 +108,20 @@ def list_accounts(
     from mailmove.cli.running import present
     from mailmove.report import overview as report
 
-    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json)
+    setup = given.setup()
     outcomes = look(setup, setup.select(accounts))
     raise typer.Exit(present("account list", setup, outcomes, report, together=None if accounts else report.together))
 
 
 @app.command("test")
+@options.takes("jobs", *options.CONNECTION, *options.OUTPUT)
 def test_accounts(
+    given: options.Given,
     accounts: options.Accounts = None,
     unattended: Annotated[
         bool,
         typer.Option("--unattended", help="Test as cron will run it, and print the line for the crontab."),
     ] = False,
-    jobs: options.Jobs = 1,
-    config: options.ConfigFile = None,
-    tls: options.Tls = None,
-    ca_file: options.CaFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Log in and show server, folders, quota and what the server can. Changes nothing."""
     from mailmove.cli.running import Work, present, run
@@ -132,9 +132,8 @@ def test_accounts(
     if unattended:
         from mailmove.cli import unattended as cron
 
-        common = [*(accounts or ()), *options.meaning(config=config, tls=tls, ca_file=ca_file)]
-        raise typer.Exit(cron.test(common, jobs=jobs, json=json, quiet=quiet, verbose=verbose))
-    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file)
+        raise typer.Exit(cron.test(accounts or (), given))
+    setup = given.setup()
 
     def start(work: Work) -> Generator[Progress, None, LoginTest]:
         with work.session() as session:
@@ -144,12 +143,11 @@ def test_accounts(
 
 
 @app.command("password")
+@options.takes("json", "verbose")
 def change_password(
+    given: options.Given,
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Change it for all accounts that share its file.")] = False,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Give an account a new password, or sign in again.
 
@@ -158,7 +156,7 @@ def change_password(
     from mailmove.accounts import configedit
     from mailmove.cli import secrets, signing_in, terminal
 
-    setup = options.setup(config, verbose=verbose, json=json)
+    setup = given.setup()
     chosen = setup.config.find(account)
     for key in ("password_command", "token_command"):
         if getattr(chosen, key):
@@ -179,10 +177,10 @@ def change_password(
 
 
 @app.command("show")
+@options.takes("json")
 def show_account(
+    given: options.Given,
     account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="The account; none: the only one.")] = None,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
 ) -> None:
     """Show an account's settings and what its provider wants.
 
@@ -191,22 +189,22 @@ def show_account(
     from mailmove.report import account as report
     from mailmove.report.json import document
 
-    setup = options.setup(config, json=json)
+    setup = given.setup()
     account = account or _only(setup)
     (place,) = setup.select([account])
     chosen = setup.config.find(account)
-    if json:
+    if setup.json:
         print(document("account show", Exit.DONE, account=report.as_json(chosen)))
     else:
         print("\n".join(report.text(chosen, setup.again(place))))
 
 
 @app.command("remove")
+@options.takes("json")
 def remove_account(
+    given: options.Given,
     account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="The account; none: the only one.")] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
 ) -> None:
     """Remove an account and its secret; its archive stays.
 
@@ -217,7 +215,7 @@ def remove_account(
     from mailmove.report import words
     from mailmove.report.json import document
 
-    setup = options.setup(config, json=json)
+    setup = given.setup()
     chosen = setup.config.find(account or _only(setup))
     shown = visible(chosen.name)
     fate, secret = secrets.fate(setup.config, chosen, setup.memory)
@@ -232,7 +230,7 @@ def remove_account(
             secret = "Its secret is gone, too."
         except LoginError as error:
             secret = f"Its secret is still there: {error.what}."
-    if json:
+    if setup.json:
         print(document("account remove", Exit.DONE, account=chosen.name, archive=chosen.archive, secret=secret))
     else:
         stays = f" Its archive stays in {words.path(chosen.archive)}." if os.path.isdir(chosen.archive) else ""
@@ -240,16 +238,14 @@ def remove_account(
 
 
 @app.command("rebind")
+@options.takes("ca_file", "json", "verbose")
 def rebind_account(
+    given: options.Given,
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
     host: Annotated[str | None, typer.Option("--host", metavar="HOST", help="What the server is called now.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port now.")] = None,
     user: Annotated[str | None, typer.Option("--user", metavar="USER", help="What the login is called now.")] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask once it is proven.")] = False,
-    config: options.ConfigFile = None,
-    ca_file: options.CaFile = None,
-    json: options.AsJson = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Let an archive follow its mailbox to another host.
 
@@ -259,7 +255,7 @@ def rebind_account(
     """
     from mailmove.cli import rebinding
 
-    setup = options.setup(config, verbose=verbose, json=json, ca_file=ca_file)
+    setup = given.setup()
     raise typer.Exit(rebinding.rebind(setup, account, host=host, port=port, user=user, yes=yes))
 
 

@@ -13,7 +13,9 @@ import typer
 from mailmove.cli import options
 
 
+@options.takes("archive", "jobs", *options.CONNECTION, *options.OUTPUT)
 def audit(
+    given: options.Given,
     accounts: options.Accounts = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only the quota and the sizes of folders.")] = False,
     folder: options.Include = None,
@@ -35,14 +37,6 @@ def audit(
         str | None, typer.Option("--fail-above", metavar="PERCENT", help="Exit 4 when any quota is fuller, as in 90%.")
     ] = None,
     exact: Annotated[bool, typer.Option("--bytes", help="Sizes in octets.")] = False,
-    archive: options.ArchiveDir = None,
-    jobs: options.Jobs = 1,
-    config: options.ConfigFile = None,
-    tls: options.Tls = None,
-    ca_file: options.CaFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """See where the quota goes, when it is full, what pruning frees. Changes nothing.
 
@@ -75,9 +69,7 @@ def audit(
         age_by=parse_age_by(age_by) if age_by else None,
         fail_above=parse_percent(fail_above) if fail_above else None,
     )
-    setup = options.setup(
-        config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
-    )
+    setup = given.setup()
     narrowed = [word for name in asked.include for word in ("--folder", name)]
     narrowed += [word for name in asked.exclude for word in ("--exclude", name)]
     now = datetime.now(UTC)

@@ -11,18 +11,12 @@ import typer
 from mailmove.cli import options
 
 
+@options.takes("archive", "jobs", *options.CONNECTION, *options.OUTPUT)
 def check(
+    given: options.Given,
     archives: options.Archives = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only list the files; hash none.")] = False,
     server: Annotated[bool, typer.Option("--server", help="Compare with what the server holds now.")] = False,
-    archive: options.ArchiveDir = None,
-    jobs: options.Jobs = 1,
-    config: options.ConfigFile = None,
-    tls: options.Tls = None,
-    ca_file: options.CaFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Prove that every archived message is still there unaltered. Changes nothing.
 
@@ -34,9 +28,7 @@ def check(
     from mailmove.jobs.progress import Progress
     from mailmove.report import check as report
 
-    setup = options.setup(
-        config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
-    )
+    setup = given.setup()
 
     def start(work: Work) -> Generator[Progress, None, CheckResult]:
         wanted = Options(quick)

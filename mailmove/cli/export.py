@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -11,7 +12,9 @@ from mailmove.cli import options
 from mailmove.errors import UsageError
 
 
+@options.takes("jobs", *options.CONNECTION, *options.OUTPUT)
 def export(
+    given: options.Given,
     accounts: options.Accounts = None,
     folder: options.Include = None,
     exclude: options.Exclude = None,
@@ -33,13 +36,6 @@ def export(
     new_archive: Annotated[
         bool, typer.Option("--new-archive", help="Begin a new archive though another one is remembered.")
     ] = False,
-    jobs: options.Jobs = 1,
-    config: options.ConfigFile = None,
-    tls: options.Tls = None,
-    ca_file: options.CaFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Bring every message into the local archive. Changes nothing on the server.
 
@@ -52,18 +48,7 @@ def export(
     from mailmove.jobs.progress import Progress
     from mailmove.report import export as report
 
-    setup = options.setup(
-        config,
-        quiet=quiet,
-        verbose=verbose,
-        json=json,
-        jobs=jobs,
-        tls=tls,
-        ca_file=ca_file,
-        archive=archive,
-        new_archive=new_archive,
-    )
-
+    setup = replace(given, archive=archive).setup(new_archive=new_archive)
     places = setup.select(accounts)
     if take and len(places) != 1:
         raise UsageError("--take means a message of one account", "Name it: mailmove export ACCOUNT --take FOLDER:UID")

@@ -10,7 +10,9 @@ import typer
 from mailmove.cli import options, searching
 
 
+@options.takes(*options.SELECTION, *options.OUTPUT)
 def find(
+    given: options.Given,
     text: Annotated[
         list[str] | None,
         typer.Argument(metavar="[TEXT]...", help="Words in From, To, Cc or Subject; all must be there."),
@@ -27,12 +29,6 @@ def find(
         bool, typer.Option("--body", help="Look for TEXT in the text of messages as well; reads the files.")
     ] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The newest N; 0: all.")] = 50,
-    account: options.InAccounts = None,
-    archive: options.ArchiveDir = None,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Find archived messages, newest first. Needs no server.
 
@@ -45,7 +41,7 @@ def find(
     from mailmove.jobs.progress import Progress
     from mailmove.report import find as report
 
-    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, archive=archive)
+    setup = given.setup()
     query = searching.query(text, from_, to, subject, since, before, larger_than, only_here)
     wanted = Options(query, tuple(folder or ()), body, limit)
 
@@ -53,4 +49,4 @@ def find(
         with work.archive(writable=False) as opened:
             return (yield from job(work.name, opened, wanted))
 
-    raise typer.Exit(present("find", setup, run(setup, setup.readable(account), start, login=False), report))
+    raise typer.Exit(present("find", setup, run(setup, setup.readable(given.account), start, login=False), report))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mailmove.cli.chosen import Chosen
 
 
+@options.takes(*options.SELECTION, "quiet", "verbose")
 def get(
+    given: options.Given,
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
     ] = None,
@@ -36,11 +38,6 @@ def get(
     attachments: Annotated[
         bool, typer.Option("--attachments", help="Save the attachments instead of the message.")
     ] = False,
-    account: options.InAccounts = None,
-    archive: options.ArchiveDir = None,
-    config: options.ConfigFile = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Copy messages out of the archive as .eml files. Needs no server.
 
@@ -51,7 +48,7 @@ def get(
     from mailmove.errors import UsageError
     from mailmove.jobs.find import Options
 
-    setup = options.setup(config, quiet=quiet, verbose=verbose, archive=archive)
+    setup = given.setup()
     query = searching.query(text, from_, to, subject, since, before, larger_than, only_here)
     is_search = bool(folder) or query != searching.query(None, None, None, None, None, None, None, False)
     if bool(ids) == is_search:
@@ -60,11 +57,11 @@ def get(
             f"For example: {setup.again(None).command('get', '--folder', 'INBOX', '--since', '30d')}",
         )
     messages = (
-        searched(setup, account, Options(query, tuple(folder or ())))
+        searched(setup, given.account, Options(query, tuple(folder or ())))
         if is_search
-        else chosen(setup, account, ids or [])
+        else chosen(setup, given.account, ids or [])
     )
-    _write(messages, output, attachments=attachments, quiet=quiet)
+    _write(messages, output, attachments=attachments, quiet=given.quiet)
 
 
 def _write(

@@ -13,7 +13,9 @@ from mailmove.cli import options
 _RUN = re.compile(r"\d{8}-\d{6}(-\d+)?|\d+")
 
 
+@options.takes("archive", *options.OUTPUT)
 def history(
+    given: options.Given,
     what: Annotated[
         list[str] | None,
         typer.Argument(
@@ -21,11 +23,6 @@ def history(
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The last N runs; 0: all.")] = 30,
-    archive: options.ArchiveDir = None,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Show every run, and all that a run deleted. Needs no server."""
     from mailmove.cli.running import Work, present, run
@@ -35,7 +32,7 @@ def history(
     from mailmove.jobs.progress import Progress
     from mailmove.report import history as report
 
-    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, archive=archive)
+    setup = given.setup()
     accounts = setup.config.accounts
     runs = [word for word in what or () if _RUN.fullmatch(word) and not any(a.name.startswith(word) for a in accounts)]
     if len(runs) > 1:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import update_wrapper
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -190,44 +192,91 @@ class Setup:
 NO_ACCOUNT = "Add one: mailmove account add. Or name one for a single run, as in imaps://user@host."
 
 
-def setup(
-    config: str | None = None,
-    *,
-    quiet: bool = False,
-    verbose: int = 0,
-    json: bool = False,
-    jobs: int = 1,
-    tls: str | None = None,
-    ca_file: str | None = None,
-    archive: str | None = None,
-    new_archive: bool = False,
-    new: bool = False,
-) -> Setup:
-    """Carry out the common options: read the configuration, set up logging. ``new``: there need not be a file yet."""
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    threading.main_thread().name = "mailmove"  # the others have the names of accounts
-    logging.basicConfig(level=logging.WARNING, format="%(threadName)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("mailmove").setLevel(logging.ERROR if quiet else level)
-    given = {"--config": config, "--archive": archive, "--ca-file": ca_file, "--tls": tls}
-    for option, value in given.items():
-        if value == "":  # such as an unset variable in a script: not the same as leaving it out
-            raise UsageError(f"{option} is empty", "Give it a value or leave it out.")
-    path = os.path.expanduser(config or os.environ.get("MAILMOVE_CONFIG") or default_config())
-    if config and not new and not os.path.exists(path):
-        raise UsageError(f"{visible(config)} does not exist", "Check the path given with --config.")
-    return Setup(
-        configuration.load(path),
-        Memory(state_directory()),
-        quiet=quiet,
-        json=json,
-        verbose=verbose,
-        jobs=jobs,
-        tls=tls,
-        ca_file=ca_file,
-        archive=archive,
-        new_archive=new_archive,
-        config_file=config,
-    )
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The options that commands share, as the command line gives them. Each is declared here, in the help's order."""
+
+    account: InAccounts = None
+    archive: ArchiveDir = None
+    jobs: Jobs = 1
+    config: ConfigFile = None
+    tls: Tls = None
+    ca_file: CaFile = None
+    json: AsJson = False
+    quiet: Quiet = False
+    verbose: Verbose = 0
+
+    def setup(self, *, new_archive: bool = False, new: bool = False) -> Setup:
+        """Carry them out: read the configuration, set up logging. ``new``: there need not be a configuration yet.
+
+        :raises UsageError: when one is empty, or the configuration cannot be read.
+        """
+        self._log()
+        given = {"--config": self.config, "--archive": self.archive, "--ca-file": self.ca_file, "--tls": self.tls}
+        for option, value in given.items():
+            if value == "":  # such as an unset variable in a script: not the same as leaving it out
+                raise UsageError(f"{option} is empty", "Give it a value or leave it out.")
+        path = config_path(self.config)
+        if self.config and not new and not os.path.exists(path):
+            raise UsageError(f"{visible(self.config)} does not exist", "Check the path given with --config.")
+        return Setup(
+            configuration.load(path),
+            Memory(state_directory()),
+            quiet=self.quiet,
+            json=self.json,
+            verbose=self.verbose,
+            jobs=self.jobs,
+            tls=self.tls,
+            ca_file=self.ca_file,
+            archive=self.archive,
+            new_archive=new_archive,
+            config_file=self.config,
+        )
+
+    def _log(self) -> None:
+        level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+        threading.main_thread().name = "mailmove"  # the others have the names of accounts
+        logging.basicConfig(level=logging.WARNING, format="%(threadName)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("mailmove").setLevel(logging.ERROR if self.quiet else level)
+
+
+# The families: what a command that takes one of them takes with it.
+SELECTION = ("account", "archive")
+CONNECTION = ("tls", "ca_file")
+OUTPUT = ("json", "quiet", "verbose")
+
+
+def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command take these options of :class:`Given`, and ``--config``, after its own.
+
+    The command is called with them as its first argument.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        hints = get_type_hints(Given, include_extras=True)
+        shared = [
+            inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+            for one in fields(Given)
+            if one.name in ("config", *names)
+        ]
+
+        def called(**values: Any) -> None:
+            given = Given(**{parameter.name: values.pop(parameter.name) for parameter in shared})
+            command(given, **values)
+
+        update_wrapper(called, command)
+        signature = inspect.Signature([*own, *shared])
+        called.__signature__ = signature  # type: ignore[attr-defined]
+        called.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
+        return called
+
+    return decorate
+
+
+def config_path(given: str | None) -> str:
+    """The configuration that is meant."""
+    return os.path.expanduser(given or os.environ.get("MAILMOVE_CONFIG") or default_config())
 
 
 def meaning(

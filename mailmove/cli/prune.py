@@ -29,7 +29,10 @@ Age = Annotated[
 ]
 
 
+@options.takes("archive", "jobs", *options.CONNECTION, *options.OUTPUT)
 def prune(
+    given: options.Given,
+    context: typer.Context,
     accounts: Annotated[
         list[str] | None,
         typer.Argument(metavar="[ACCOUNT|URL]...", help="Accounts by name, unique prefix or URL; none: see below."),
@@ -68,14 +71,6 @@ def prune(
     ] = False,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only show the plan; download nothing.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-    archive: options.ArchiveDir = None,
-    jobs: options.Jobs = 1,
-    config: options.ConfigFile = None,
-    tls: options.Tls = None,
-    ca_file: options.CaFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Let the server go of old mail that the archive provably holds. Shows a plan and asks first.
 
@@ -108,9 +103,7 @@ def prune(
         )
 
     overridden(policies.Policy())  # what cannot be read is refused before any login
-    setup = options.setup(
-        config, quiet=quiet, verbose=verbose, json=json, jobs=jobs, tls=tls, ca_file=ca_file, archive=archive
-    )
+    setup = given.setup()
 
     def start(work: Work) -> Generator[Progress, None, PruneResult]:
         account = work.account
@@ -125,7 +118,7 @@ def prune(
             without_archive=without_archive,
             dry_run=dry_run,
             unattended=yes and not setup.interactive,
-            by_hand=_by_hand(sys.argv[2:], "" if accounts or len(places) == 1 else work.name),
+            by_hand=_by_hand(context.obj.words, "" if accounts or len(places) == 1 else work.name),
         )
         with ExitStack() as opened:
             home = None

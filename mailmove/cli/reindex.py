@@ -9,13 +9,10 @@ import typer
 from mailmove.cli import options
 
 
+@options.takes("archive", *options.OUTPUT)
 def reindex(
+    given: options.Given,
     archives: options.Archives = None,
-    archive: options.ArchiveDir = None,
-    config: options.ConfigFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Make an archive's index again; mend what can be mended.
 
@@ -28,7 +25,7 @@ def reindex(
     from mailmove.jobs.reindex import reindex as job
     from mailmove.report import reindex as report
 
-    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, archive=archive)
+    setup = given.setup()
 
     def start(work: Work) -> Generator[Progress, None, ReindexResult]:
         salvaged = work.mend()

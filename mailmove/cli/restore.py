@@ -14,7 +14,9 @@ from mailmove.errors import UsageError
 from mailmove.safe import few
 
 
+@options.takes(*options.SELECTION, *options.CONNECTION, *options.OUTPUT)
 def restore(
+    given: options.Given,
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
     ] = None,
@@ -31,14 +33,6 @@ def restore(
     ] = None,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only say what would be put where.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
-    account: options.InAccounts = None,
-    archive: options.ArchiveDir = None,
-    config: options.ConfigFile = None,
-    tls: options.Tls = None,
-    ca_file: options.CaFile = None,
-    json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Put archived messages back on the server as they were.
 
@@ -52,10 +46,10 @@ def restore(
     from mailmove.jobs.restore.run import Options, Restore
     from mailmove.report import restore as report
 
-    setup = options.setup(config, quiet=quiet, verbose=verbose, json=json, tls=tls, ca_file=ca_file, archive=archive)
+    setup = given.setup()
     if sum(map(bool, (ids, folder, run, everything))) != 1:
         raise UsageError("restore wants to know what", "Give message IDs, or one of --folder, --run and --all.")
-    source, hashes = _chosen(setup, account, ids) if ids else (_only(setup, account), frozenset())
+    source, hashes = _chosen(setup, given.account, ids) if ids else (_only(setup, given.account), frozenset())
     target = setup.select([to])[0] if to else source
     if target.account is None:
         raise UsageError("it is not known whose archive this is", "Name the account: --account, or another one: --to")

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from mailmove.report.again import Again
 
 
+@options.takes(*options.SELECTION, "verbose")
 def show(
+    given: options.Given,
     id_: Annotated[
         str,
         typer.Argument(
@@ -37,10 +39,6 @@ def show(
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="DIR|-", help="Where the page goes; -: to standard output.")
     ] = ".",
-    account: options.InAccounts = None,
-    archive: options.ArchiveDir = None,
-    config: options.ConfigFile = None,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Show a message's header and text in the terminal. Needs no server and fetches nothing from anywhere."""
     from mailmove.errors import UsageError
@@ -49,8 +47,8 @@ def show(
 
     if source and (html or open_):
         raise UsageError("--source is the message itself, --html a page made of it", "Choose one of them.")
-    setup = options.setup(config, verbose=verbose, archive=archive)
-    with _source(setup, account, id_) as (found, again):
+    setup = given.setup()
+    with _source(setup, given.account, id_) as (found, again):
         if source:
             _print_octets(found)
         elif html or open_:

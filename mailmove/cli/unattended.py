@@ -10,24 +10,28 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from mailmove.cli.options import Given, meaning
+
 # What tells mailmove where its files are; a crontab that is to use the same files must say the same.
 _PLACES = ("MAILMOVE_CONFIG", "MAILMOVE_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
 
 
-def test(common: Sequence[str], *, jobs: int, json: bool, quiet: bool, verbose: int) -> int:
+def test(accounts: Sequence[str], given: Given) -> int:
     """Run ``account test`` as cron would and print what it says, and the crontab when it went well.
 
     Returns its exit code.
     """
-    more = ["--jobs", str(jobs), *["--json"] * json, *["--quiet"] * quiet, *["--verbose"] * verbose]
+    common = [*accounts, *meaning(config=given.config, tls=given.tls, ca_file=given.ca_file)]
+    more = ["--jobs", str(given.jobs)]
+    more += [*["--json"] * given.json, *["--quiet"] * given.quiet, *["--verbose"] * given.verbose]
     done = _run(["account", "test", *common, *more])
     sys.stderr.write(done.stderr)
-    if json and done.stdout:
+    if given.json and done.stdout:
         document = jsonlib.loads(done.stdout)
         print(jsonlib.dumps({**document, "unattended": True, "crontab": crontab(common)}, indent=1))
         return done.returncode
     sys.stdout.write(done.stdout)
-    if done.returncode == 0 and not quiet:
+    if done.returncode == 0 and not given.quiet:
         print("It works without a terminal and without your environment. To have cron do it every night: crontab -e")
         print("\n".join(f"  {line}" for line in crontab(common)))
     return done.returncode

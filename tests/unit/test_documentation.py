@@ -10,18 +10,17 @@ from typing import Any
 import pytest
 import typer
 
-from mailmove.cli import app
+from mailmove.cli import command_line
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-ROOT: Any = typer.main.get_command(app())
+ROOT: Any = command_line()
 
 
 def commands(group: Any = ROOT, before: str = "mailmove") -> Iterator[tuple[str, Any]]:
     """Every command with its name as a user types it, in the order of the help."""
     with typer.Context(group) as context:
-        names = group.list_commands(context)
-    for name in names:
-        command = group.commands[name]
+        found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    for name, command in found.items():
         if hasattr(command, "commands"):
             yield from commands(command, f"{before} {name}")
         else:
