@@ -146,3 +146,14 @@ def test_a_login_that_leads_nowhere_is_said_with_its_usual_causes(
     assert done.code == 5, (done.out, done.err)
     assert "IMAP is off" in done.err
     assert "shared mailbox" in done.err
+
+
+@pytest.mark.fault(71)
+@pytest.mark.parametrize("said", ["+ go on", "M77 OK another's answer", "what?"])
+def test_nonsense_in_answer_to_a_login_is_no_refused_password(scripted: Start, mailmove: Program, said: str) -> None:
+    server = scripted(f"LOGIN\n    {said}")
+    mailmove.account(server, retry_waits=[])
+    done = mailmove("export")
+    assert done.code == 6, done.err
+    assert "password" not in done.err
+    assert "silent" not in done.err
