@@ -15,7 +15,8 @@ def as_machine(program: Program, name: str, *told: str) -> Program:
     there.mkdir(exist_ok=True)
     lines = (
         "import os, platform",
-        "from mailmove.archive import disk, lock",
+        "from mailmove.archive import lock",
+        "from mailmove.archive.files import disk",
         f"platform.node = lambda: {name!r}",
         f"lock._machine = lambda: {name!r}",
         *told,

@@ -1,88 +1,28 @@
-"""An archive: opened, locked, made when there is none; its folders, and what really lies in them."""
+"""An archive that is open: its record, its folders, its files."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import stat
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import NamedTuple
 
-from mailmove import replacing
+from mailmove.archive import moving
+from mailmove.archive.creating import create, exists
 from mailmove.archive.files import disk, durable, names, weak
 from mailmove.archive.files.names import Base
 from mailmove.archive.index import headers, index
-from mailmove.archive.lock import Lock
 from mailmove.archive.memory import Memory
+from mailmove.archive.place import META, Place, enter
 from mailmove.archive.record import journal, manifest, newer, recall, records
 from mailmove.archive.record.manifest import FolderDir
-from mailmove.errors import ArchiveError, RefusedError
+from mailmove.errors import ArchiveError
 from mailmove.model import Folder
 from mailmove.safe import visible
 
-META = ".mailmove"
 _CATCH_UP = 2000  # records a transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What lies in a folder's directory, held against the record.
-
-    ``missing``: recorded, but there is no such file. ``unrecorded``: named like a message file, but not recorded.
-    ``foreign``: names that are not mailmove's.
-    """
-
-    missing: frozenset[Base]
-    unrecorded: tuple[tuple[Base, str], ...]
-    foreign: tuple[str, ...]
-
-
-class Place(NamedTuple):
-    """An archive's directory and its ``.mailmove``, open, with the lock of whoever may write."""
-
-    path: str
-    root: int
-    meta: int
-    lock: Lock | None
-
-    def shown(self, name: str) -> str:
-        """The path of a file in ``.mailmove``, for messages."""
-        return os.path.join(self.path, META, name)
-
-    def leave(self) -> None:
-        """Let go of it."""
-        if self.lock is not None:
-            self.lock.release()
-        os.close(self.meta)
-        os.close(self.root)
-
-
-def enter(path: str, *, writable: bool) -> Place:
-    """Open an archive's directory, before anything in it is read; writing takes its lock.
-
-    :raises ArchiveError: when there is no archive, or another run is writing to it.
-    """
-    path = os.path.abspath(os.path.expanduser(path))
-    with durable.explained(f"opening {visible(path)}"):
-        root = durable.open_dir(path)
-    meta = -1
-    try:
-        _check_owner(root, path)
-        with durable.explained(f"opening {visible(path)}"):
-            try:
-                meta = durable.open_dir(META, root)
-            except FileNotFoundError:
-                raise ArchiveError(f"{visible(path)} is not a mailmove archive") from None
-        return Place(path, root, meta, Lock.acquire(meta, path) if writable else None)
-    except BaseException:
-        for fd in (meta, root):
-            if fd >= 0:
-                os.close(fd)
-        raise
 
 
 class Archive:
@@ -110,7 +50,7 @@ class Archive:
                 newer.refuse(self.newer, self.path)
                 self._cut_torn_line()
                 self._look_at_disk()
-                self._finish_moves()
+                self._make_folders()
             except BaseException:
                 self.index.close()
                 self.journal.close()
@@ -205,7 +145,7 @@ class Archive:
             with durable.explained(f"writing {self.path}/{META}/{manifest.NAME}"):
                 manifest.save(wanted, self._place.meta)
             self.manifest = wanted
-            self._finish_moves()
+            self._make_folders()
 
     def rebind(self, login: str) -> None:
         """From now on this is the archive of another login, durably."""
@@ -232,30 +172,6 @@ class Archive:
             yield fd
         finally:
             os.close(fd)
-
-    def survey(self, folder: FolderDir) -> Survey:
-        """List a folder's directory and hold it against the record."""
-        present = {hash(names.split(name)[0]) for name in self.listing(folder)}  # hashes: names would cost memory
-        missing = []
-        for text in self.index.bases(folder.wire, folder.uidvalidity):
-            key = hash(text)
-            if key in present:
-                present.discard(key)
-            else:
-                base = names.parse_base(text)
-                assert base is not None, text
-                missing.append(base)
-        unrecorded: dict[Base, str] = {}
-        foreign: list[str] = []
-        for name in self.listing(folder) if present else ():
-            text = names.split(name)[0]
-            if hash(text) in present:
-                found = names.parse_base(text)
-                if found is not None and found.uidvalidity == folder.uidvalidity:
-                    unrecorded[found] = name
-                else:
-                    foreign.append(name)
-        return Survey(frozenset(missing), tuple(unrecorded.items()), tuple(foreign))
 
     def listing(self, folder: FolderDir, part: str = "cur") -> Iterator[str]:
         """The names in a folder's directory; none when mail programs or a restore left it without that directory."""
@@ -287,24 +203,8 @@ class Archive:
 
     def has_links(self) -> bool:
         """Whether a file of this archive can have two names."""
-        probe = "link-probe"
         with durable.explained(f"writing to {self._place.shown(META)}"):
-            try:
-                os.link(
-                    manifest.NAME,
-                    probe,
-                    src_dir_fd=self._place.meta,
-                    dst_dir_fd=self._place.meta,
-                    follow_symlinks=False,
-                )
-            except FileExistsError:
-                pass  # left by a crash
-            except OSError as error:
-                if error.errno in durable.NO_LINKS:
-                    return False
-                raise
-            os.unlink(probe, dir_fd=self._place.meta)
-        return True
+            return weak.has_links(self.meta, manifest.NAME)
 
     def _headers_of(self, line: records.Message) -> headers.Headers:
         """The headers of a message that was recorded by an earlier run, read from its file."""
@@ -387,28 +287,8 @@ class Archive:
             self.forgets = weak.forgets(self.root)
             self.notes += [*([self.forgets] if self.forgets else []), *weak.lacks(self.meta)]
 
-    def _finish_moves(self) -> None:
-        """Move what is archived of retired UIDVALIDITYs aside, which a crash may have prevented."""
-        for old in self.manifest.folders:
-            current = next((f for f in self.manifest.folders if f.wire == old.wire and not f.retired), None)
-            if not old.retired or current is None:
-                continue
-            with durable.explained(f"moving {visible(current.path)} to {visible(old.path)}"):
-                to = durable.make_below(self.root, old.path)
-                try:
-                    if _has(to, "cur"):
-                        continue
-                    source = durable.make_below(self.root, current.path)
-                    try:
-                        for part in ("tmp", "new", "cur"):  # cur last: it says that all is done
-                            if _has(source, part):
-                                os.rename(part, part, src_dir_fd=source, dst_dir_fd=to)
-                        replacing.flush(to)
-                        replacing.flush(source)
-                    finally:
-                        os.close(source)
-                finally:
-                    os.close(to)
+    def _make_folders(self) -> None:
+        moving.finish(self.root, self.manifest)
         for folder in self.manifest.folders:
             for part in ("cur", "new", "tmp"):
                 with self.opened(folder, part, make=True):
@@ -425,87 +305,3 @@ class Archive:
                 f"{visible(self.path)} holds another archive of {visible(login)} than the one used so far",
                 "Put the right one back; or, if this one is meant: --new-archive.",
             )
-
-
-def exists(path: str) -> bool:
-    """Whether there is an archive at ``path``.
-
-    :raises ArchiveError: when something else is there.
-    """
-    if os.path.lexists(os.path.join(path, META, manifest.NAME)):
-        return True
-    try:
-        inside = set(os.listdir(path))
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise durable.failure(f"opening {visible(path)}", error) from error
-    if inside - {META}:
-        raise ArchiveError(
-            f"{visible(path)} is not empty and not a mailmove archive", "Name another directory for the archive."
-        )
-    if inside and _begun(os.path.join(path, META, journal.NAME)):
-        raise ArchiveError(
-            f"{visible(path)} has lost its {META}/{manifest.NAME}", "Restore that file from a copy of the archive."
-        )
-    return False
-
-
-def _begun(path: str) -> bool:
-    """Whether a journal holds more than the line that begins it."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(1 << 16).count(b"\n") > 1
-    except FileNotFoundError:
-        return False
-
-
-def create(path: str, login: str) -> None:
-    """Make an empty archive; a crash leaves one that is whole, or none."""
-    with durable.explained(f"making {visible(path)}"):
-        durable.make_path(path)
-        root = durable.open_dir(path)
-        try:
-            _check_owner(root, path)
-            durable.make_private(root)
-            if disk.longest_name(root) < names.LONGEST:
-                raise ArchiveError(
-                    f"the disk of {visible(path)} takes names of {disk.longest_name(root)} octets at most",
-                    f"Message files need {names.LONGEST}. Keep the archive on another disk.",
-                )
-            meta = durable.make_below(root, META)
-            try:
-                replacing.flush(root)  # a killed run may have made it
-                identity = str(uuid.uuid4())
-                journal.Journal.create(meta, [manifest.beginning(identity)])
-                manifest.save(manifest.Manifest(identity, login, _probe_separator(meta)), meta)
-            finally:
-                os.close(meta)
-        finally:
-            os.close(root)
-
-
-def _probe_separator(directory: int) -> str:
-    """Which separator this file system takes: some take no colon, some take it and keep another name."""
-    name = names.join("probe", ":", "")
-    try:
-        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory))
-    except FileExistsError:
-        pass
-    except OSError:
-        return ";"
-    taken = name in os.listdir(directory)
-    os.unlink(name, dir_fd=directory)
-    return ":" if taken else ";"
-
-
-def _check_owner(fd: int, path: str) -> None:
-    if os.geteuid() not in (0, os.fstat(fd).st_uid):
-        raise RefusedError(f"{visible(path)} belongs to another user of this machine", "Run mailmove as that user.")
-
-
-def _has(directory: int, name: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False

@@ -291,7 +291,7 @@ def meaning(
 
 
 def _is_archive(path: str) -> bool:
-    from mailmove.archive.store import exists  # late: most runs need no look at any archive here
+    from mailmove.archive.creating import exists  # late: most runs need no look at any archive here
 
     try:
         return exists(path)

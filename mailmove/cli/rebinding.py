@@ -9,7 +9,8 @@ from mailmove.accounts import config as configuration
 from mailmove.accounts import configedit
 from mailmove.accounts.config import Account
 from mailmove.accounts.vault import Keyring
-from mailmove.archive.store import Archive, exists
+from mailmove.archive.creating import exists
+from mailmove.archive.store import Archive
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import Work, present, run
 from mailmove.errors import ArchiveError, Exit, LoginError, UsageError

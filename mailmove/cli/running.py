@@ -18,9 +18,10 @@ from typing import Any, Generic, Protocol, Self, TypeVar, cast
 from mailmove import streams
 from mailmove.accounts import credentials
 from mailmove.accounts.config import Account
+from mailmove.archive.creating import exists
 from mailmove.archive.memory import Memory
 from mailmove.archive.record import newer, salvage
-from mailmove.archive.store import Archive, exists
+from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.errors import (

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass, field
 
+from mailmove.archive import surveying
 from mailmove.archive.files.names import Base
 from mailmove.archive.index.messages import Stored
 from mailmove.archive.proof import strays
@@ -169,7 +170,7 @@ class _Files:
         result.foreign = sorted(set(strays.foreign(archive)) - moved)
 
     def _folder(self, folder: FolderDir) -> Generator[Progress, None, None]:
-        survey = self._archive.survey(folder)
+        survey = surveying.survey(self._archive, folder)
         self._unrecorded += [(folder, base, name) for base, name in survey.unrecorded]
         present: list[Stored] = []
         for stored in self._archive.index.stored(folder.wire, folder.uidvalidity):

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from mailmove.archive import surveying
 from mailmove.archive.proof import strays
 from mailmove.archive.proof.adoption import adopt
 from mailmove.archive.record import records
@@ -60,7 +61,7 @@ def reindex(
     result = ReindexResult(account, archive.path, salvaged, notes=list(archive.notes))
     try:
         for folder in archive.manifest.folders:
-            files = archive.survey(folder).unrecorded
+            files = surveying.survey(archive, folder).unrecorded
             yield Expect(len(files), sum(base.octets for base, _ in files))
             for start in range(0, len(files), _AT_ONCE):
                 cancel.check()

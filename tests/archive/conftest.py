@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.memory import Memory
 from mailmove.archive.record.manifest import FolderDir
@@ -47,6 +47,6 @@ def memory(tmp_path: Path) -> Memory:
 @pytest.fixture
 def archive(path: Path, memory: Memory) -> Iterator[Archive]:
     """An empty archive, open for writing."""
-    store.create(str(path), LOGIN)
+    creating.create(str(path), LOGIN)
     with Archive.open(str(path), memory, writable=True) as opened:
         yield opened

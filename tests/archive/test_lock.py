@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from mailmove.archive import creating
 from mailmove.archive import lock as lock_module
-from mailmove.archive import store
 from mailmove.archive.files import disk
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.lock import LEASE, NAME, Lock
 from mailmove.archive.memory import Memory
-from mailmove.archive.store import META, Archive
+from mailmove.archive.place import META
+from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from tests.archive.conftest import LOGIN, folder, put
@@ -150,7 +151,7 @@ def test_a_run_that_was_taken_over_writes_nothing_more(
     path: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was asleep, and another machine did what there was to do."""
-    store.create(str(path), LOGIN)
+    creating.create(str(path), LOGIN)
     archive = Archive.open(str(path), memory, writable=True)
     where = folder(archive, "INBOX")
     put(archive, where, 1, b"Subject: 1\r\n\r\n1\r\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.memory import Memory
 from mailmove.archive.record import journal, manifest
 from mailmove.archive.store import Archive
@@ -140,5 +140,5 @@ def test_a_crash_while_an_archive_is_made_leaves_a_whole_one_or_none(path: Path,
     meta = path / ".mailmove"
     meta.mkdir(parents=True)
     (meta / "journal.jsonl").write_bytes(journal.encode(manifest.beginning("u")))  # killed before archive.toml
-    assert not store.exists(str(path))
+    assert not creating.exists(str(path))
     use(path, memory)

@@ -190,7 +190,7 @@ def test_a_keyring_that_is_of_no_use(
     asks_nobody(mailmove)
     (tmp_path / "hanging.py").write_text("import threading\nthreading.Event().wait()\n")
     (tmp_path / "sitecustomize.py").write_text(
-        "import mailmove.accounts.vault\nmailmove.vault.Keyring.__init__.__defaults__ = (0.2,)\n"
+        "import mailmove.accounts.vault\nmailmove.accounts.vault.Keyring.__init__.__defaults__ = (0.2,)\n"
     )
     path = f"{tmp_path}:{mailmove.env['PYTHONPATH']}"
     impatient = {"PYTHONPATH": path} if "0.2" in said else {}  # the others answer, however long their import takes

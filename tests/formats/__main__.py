@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.memory import Memory
 from mailmove.archive.record import records
@@ -20,7 +20,7 @@ INBOX, SENT, RAW, OLD = b"INBOX", b"Gesendet", b"Rechnungen \xff/2019", 17000000
 
 def make(path: str, memory: Memory) -> None:
     """Folders with and without special use, of an odd name, of two UIDVALIDITYs; twins; an odd message."""
-    store.create(path, LOGIN)
+    creating.create(path, LOGIN)
     with Archive.open(path, memory, writable=True) as archive:
         archive.prepare([(Folder(INBOX, b"/"), OLD)])
         _fill(archive, INBOX, OLD, [message(1), message(2)])

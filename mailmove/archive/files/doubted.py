@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from mailmove.archive.files import durable
 from mailmove.archive.files.writer import Incoming
+from mailmove.archive.place import META
 from mailmove.archive.proof import rehashing
-from mailmove.archive.store import META, Archive
+from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible

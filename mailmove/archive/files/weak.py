@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 
 from mailmove import replacing
-from mailmove.archive.files import disk
+from mailmove.archive.files import disk, durable, names
 
 
 def forgets(root: int) -> str | None:
@@ -33,3 +33,35 @@ def lacks(meta: int) -> Iterator[str]:
             f"others can look into the archive (its .mailmove has mode {mode:o}): take their rights away; on a disk "
             "without access rights the mount options decide"
         )
+
+
+def has_links(directory: int, name: str) -> bool:
+    """Whether a file, ``name`` among them, can have two names here.
+
+    :raises OSError: when the disk fails.
+    """
+    probe = "link-probe"
+    try:
+        os.link(name, probe, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+    except FileExistsError:
+        pass  # left by a crash
+    except OSError as error:
+        if error.errno in durable.NO_LINKS:
+            return False
+        raise
+    os.unlink(probe, dir_fd=directory)
+    return True
+
+
+def separator(directory: int) -> str:
+    """Which separator this file system takes: some take no colon, some take it and keep another name."""
+    name = names.join("probe", ":", "")
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory))
+    except FileExistsError:
+        pass
+    except OSError:
+        return ";"
+    taken = name in os.listdir(directory)
+    os.unlink(name, dir_fd=directory)
+    return ":" if taken else ";"

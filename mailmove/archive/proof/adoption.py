@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from mailmove import replacing
 from mailmove.archive.files import durable, names
 from mailmove.archive.files.names import Base
+from mailmove.archive.place import META
 from mailmove.archive.proof import rehashing
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.record.records import Message
-from mailmove.archive.store import META, Archive
+from mailmove.archive.store import Archive
 from mailmove.model import Listed
 from mailmove.safe import visible
 from mailmove.units import timestamp

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mailmove.archive.files import durable, names
 from mailmove.archive.index.messages import Stored
+from mailmove.archive.place import META
 from mailmove.archive.proof import rehashing
 from mailmove.archive.proof.rehashing import Inode, Reading
-from mailmove.archive.store import META, Archive
+from mailmove.archive.store import Archive
 from mailmove.evidence import Evidence
 from mailmove.safe import visible
 

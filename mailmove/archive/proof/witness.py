@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from itertools import groupby
 
 from mailmove.archive.files import disk, durable, names
+from mailmove.archive.place import META
 from mailmove.archive.proof.rehashing import ALTERED, MISSING, file_seen, read_at
-from mailmove.archive.store import META, Archive
+from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError
 from mailmove.evidence import Evidence, FileSeen, clock, rehashed
 from mailmove.safe import visible

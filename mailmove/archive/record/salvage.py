@@ -9,10 +9,10 @@ from mailmove import replacing
 from mailmove.archive.files import durable
 from mailmove.archive.index import index
 from mailmove.archive.memory import Memory
+from mailmove.archive.place import Place, enter
 from mailmove.archive.proof.adoption import copy_aside
 from mailmove.archive.record import journal, manifest, newer, recall
 from mailmove.archive.record.records import Complete
-from mailmove.archive.store import Place, enter
 
 
 @dataclass(frozen=True, slots=True)

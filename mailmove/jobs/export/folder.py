@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from mailmove.archive import surveying
 from mailmove.archive.files.names import Base
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.proof.adoption import adopt, change_flags, set_aside
@@ -91,7 +92,7 @@ class FolderExport:
         archive.prepare([(opened.folder, selected.uidvalidity)])
         where = archive.folder(wire, selected.uidvalidity)
         self._writer.enter(where)
-        survey = archive.survey(where)
+        survey = surveying.survey(archive, where)
         if survey.unrecorded:
             adopted = adopt(archive, where, survey.unrecorded, {listed.uid: listed for listed in listing})
             outcome.notes += [f"what is not a whole message file was moved to {path}" for path in adopted.aside]

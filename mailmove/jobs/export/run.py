@@ -8,6 +8,7 @@ from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from mailmove.archive import surveying
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.record import records
 from mailmove.archive.store import Archive
@@ -134,7 +135,7 @@ def _settled(view: Seen, archive: Archive, options: Options) -> bool:
         return False
     if archive.index.troubles(wire, uidvalidity) or archive.index.present(wire, uidvalidity) != status.messages:
         return False
-    survey = archive.survey(archive.folder(wire, uidvalidity))
+    survey = surveying.survey(archive, archive.folder(wire, uidvalidity))
     return not survey.missing and not survey.unrecorded
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mailmove import replacing
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.files import disk, durable, names, reading, syncing
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.memory import Memory
@@ -69,7 +69,7 @@ def test_a_file_is_replaced_whole_and_what_a_crash_left_is_cleared(root: int, tm
 @pytest.mark.fault(9)
 @pytest.mark.parametrize("where", ["INBOX", "INBOX/cur", "INBOX/tmp", ".mailmove"])
 def test_a_planted_link_makes_the_archive_refuse(path: Path, memory: Memory, tmp_path: Path, where: str) -> None:
-    store.create(str(path), LOGIN)
+    creating.create(str(path), LOGIN)
     with Archive.open(str(path), memory, writable=True) as archive:
         put(archive, folder(archive, "INBOX"), 1, b"Subject: x\r\n\r\nx\r\n")
     target = tmp_path / "target"
@@ -100,7 +100,7 @@ def test_a_file_that_was_there_first_is_never_written_to(archive: Archive, tmp_p
 
 @pytest.mark.fault(9)
 def test_the_archive_of_another_user_is_refused(path: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.create(str(path), LOGIN)
+    creating.create(str(path), LOGIN)
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
     for writable in (False, True):
         with pytest.raises(RefusedError, match="another user"):
@@ -108,7 +108,7 @@ def test_the_archive_of_another_user_is_refused(path: Path, memory: Memory, monk
     made = path.with_name("made by somebody else")
     made.mkdir()
     with pytest.raises(RefusedError, match="another user"):
-        store.create(str(made), LOGIN)
+        creating.create(str(made), LOGIN)
     assert not os.listdir(made)
 
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_made_durable_is_told(root: int) -> None:
 def test_nobody_else_can_read_whatever_the_umask(path: Path, memory: Memory, umask: int) -> None:
     before = os.umask(umask)
     try:
-        store.create(str(path), LOGIN)
+        creating.create(str(path), LOGIN)
         with Archive.open(str(path), memory, writable=True) as archive:
             file = put(archive, folder(archive, "A/B"), 1, b"Subject: x\r\n\r\nx\r\n")
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.memory import Memory
 from mailmove.archive.record.records import Record, Run, Trouble
 from mailmove.archive.store import Archive
@@ -18,8 +18,8 @@ LINES: list[Record] = [
 
 def opened(tmp_path: Path, *, writable: bool) -> Archive:
     path, memory = str(tmp_path / "mail"), Memory(str(tmp_path / "state"))
-    if not store.exists(path):
-        store.create(path, "me@example.org")
+    if not creating.exists(path):
+        creating.create(path, "me@example.org")
     return Archive.open(path, memory, writable=writable)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mailmove.archive import surveying
 from mailmove.archive.memory import Memory
 from mailmove.archive.proof import strays
 from mailmove.archive.proof.adoption import adopt, set_aside
@@ -48,12 +49,12 @@ def test_a_whole_file_is_recorded_with_what_the_listing_tells(archive: Archive) 
     path = without_record(archive, 5)
     where = folder(archive, "INBOX")
     listed = Listed(5, 1_600_000_000, 99, frozenset({"\\Seen", "$x"}), "Eabc")
-    adopted = adopt(archive, where, archive.survey(where).unrecorded, {5: listed})
+    adopted = adopt(archive, where, surveying.survey(archive, where).unrecorded, {5: listed})
     assert (adopted.recorded, adopted.aside) == (1, ())
     known = archive.index.known(where.wire, where.uidvalidity)[5]
     assert (known.arrival, known.size, known.flags) == (1_600_000_000, 99, frozenset({"\\Seen", "$x"}))
     assert path.exists()
-    assert archive.survey(where).unrecorded == ()
+    assert surveying.survey(archive, where).unrecorded == ()
 
 
 @pytest.mark.fault(1)
@@ -62,7 +63,7 @@ def test_a_torn_file_is_moved_aside_never_recorded_never_deleted(archive: Archiv
     path.chmod(0o600)
     path.write_bytes(TEXT[:-1])
     where = folder(archive, "INBOX")
-    adopted = adopt(archive, where, archive.survey(where).unrecorded, {})
+    adopted = adopt(archive, where, surveying.survey(archive, where).unrecorded, {})
     assert adopted.recorded == 0
     assert Path(archive.path, adopted.aside[0]).read_bytes() == TEXT[:-1]
     assert archive.index.known(where.wire, where.uidvalidity) == {}
@@ -97,7 +98,7 @@ def test_what_is_named_like_a_message_and_is_no_file_is_moved_aside(
     path.unlink()
     make(path)
     where = folder(archive, "INBOX")
-    adopted = adopt(archive, where, archive.survey(where).unrecorded, {})
+    adopted = adopt(archive, where, surveying.survey(archive, where).unrecorded, {})
     assert (adopted.recorded, len(adopted.aside)) == (1, 1)
     assert os.path.lexists(Path(archive.path, adopted.aside[0]))
     assert [file for file in path.parent.iterdir() if ",H=" in file.name] == [whole]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.memory import Memory
 from mailmove.archive.record.records import Message, PruneBegun, PruneDone, Run
 from mailmove.archive.store import Archive
@@ -22,7 +22,7 @@ def message(uid: int) -> Message:
 
 
 def test_the_index_knows_what_runs_deleted_and_what_none_has_ended(tmp_path: Path) -> None:
-    store.create(str(tmp_path / "mail"), "me@example.org")
+    creating.create(str(tmp_path / "mail"), "me@example.org")
     one, two, three = begun("a", SENT, 1, 2, 3), begun("a", b"INBOX", 9), begun("b", SENT, 3)
     done = PruneDone("a", AT, SENT, 7, frozenset({1, 2}), frozenset({3}))
     run = Run("prune", AT, 3, {"deleted": 2, "attended": 1}, "a")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.memory import Memory
 from mailmove.archive.record.manifest import Manifest
 from mailmove.archive.record.records import Restored, Restoring
@@ -19,7 +19,7 @@ ELSEWHERE = Restored(b"Sent", 7, 100, AT, MessageId(b"INBOX", 3, 9), "5f" * 32, 
 
 
 def test_the_index_knows_what_was_restored_and_what_was_not_ended(tmp_path: Path) -> None:
-    store.create(str(tmp_path / "mail"), "me@example.org")
+    creating.create(str(tmp_path / "mail"), "me@example.org")
     memory = Memory(str(tmp_path / "state"))
     with Archive.open(str(tmp_path / "mail"), memory, writable=True) as archive:
         archive.record([BEGUN, BACK, ELSEWHERE])

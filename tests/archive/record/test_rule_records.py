@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.index import index
 from mailmove.archive.memory import Memory
 from mailmove.archive.record.records import RuleMatched
@@ -16,7 +16,7 @@ EARLIER, LATER = "2026-11-23T10:02:00Z", "2026-11-24T10:02:00Z"
 
 
 def test_each_folder_of_a_rule_is_known_as_it_was_last(tmp_path: Path) -> None:
-    store.create(str(tmp_path / "mail"), "me@example.org")
+    creating.create(str(tmp_path / "mail"), "me@example.org")
     first, second = RuleMatched("Clienti", b"Clienti", 7, None, EARLIER), RuleMatched("K*", b"K\xff", 7, "F2", EARLIER)
     again = first._replace(mailboxid="F1", at=LATER)
     renewed = again._replace(uidvalidity=8)
@@ -32,7 +32,7 @@ def test_each_folder_of_a_rule_is_known_as_it_was_last(tmp_path: Path) -> None:
 def test_an_index_of_a_mailmove_that_skipped_a_kind_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.create(str(tmp_path / "mail"), "me@example.org")
+    creating.create(str(tmp_path / "mail"), "me@example.org")
     memory = Memory(str(tmp_path / "state"))
     monkeypatch.setattr(index, "_KINDS", "message run")
     Archive.open(str(tmp_path / "mail"), memory, writable=False).close()

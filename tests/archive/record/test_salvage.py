@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import store
+from mailmove.archive import creating
 from mailmove.archive.memory import Memory
 from mailmove.archive.record import journal, recall, records, salvage
 from mailmove.archive.store import Archive
@@ -22,7 +22,7 @@ MUST = records.Unknown({"kind": "erased", "must": True, "needs": "0.3", "uids": 
 @pytest.fixture
 def lines(path: Path, memory: Memory) -> list[bytes]:
     """The journal of an archive of two messages, and of what this version does not know."""
-    store.create(str(path), "me@example.org")
+    creating.create(str(path), "me@example.org")
     with Archive.open(str(path), memory, writable=True) as archive:
         inbox = folder(archive, "INBOX")
         put(archive, inbox, 1, b"one")
@@ -68,7 +68,7 @@ AT = "2026-11-23T10:02:00Z"
 
 @pytest.mark.fault(56)
 def test_what_only_the_index_knew_is_recorded_again_and_no_message_counts_as_held(path: Path, memory: Memory) -> None:
-    store.create(str(path), "me@example.org")
+    creating.create(str(path), "me@example.org")
     older = file(path).read_bytes()
     others: list[records.Record] = [
         records.Restored(b"INBOX", 7, 8, AT, MessageId(b"Sent \xff", 3, 4), "5f" * 32),
