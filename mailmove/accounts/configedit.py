@@ -14,7 +14,7 @@ from mailmove.errors import UsageError
 from mailmove.replacing import replace_file
 from mailmove.safe import visible
 
-Values = Mapping[str, str | int | list[str] | None]
+Values = Mapping[str, str | int | list[str] | dict[str, str] | None]
 """Keys of an account's table; None: the key is to go."""
 
 

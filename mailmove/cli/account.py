@@ -69,7 +69,7 @@ def add_account(
     The account goes into the configuration, its password or sign-in into the keyring. The password is asked for, or
     taken from MAILMOVE_PASSWORD; never from the command line.
     """
-    from mailmove.cli import adding
+    from mailmove.cli import adding, terminal
     from mailmove.report import words
 
     setup = replace(given, tls=tls, ca_file=ca_file, archive=archive).setup(new=True)
@@ -89,6 +89,8 @@ def add_account(
         yes=yes,
     )
     added = adding.add(setup, address, wanted)
+    if terminal.attended() and not (yes or json):
+        adding.lay_down(setup, added.login.account)
     _tell(
         "account add", setup, added.login, f"The account is in {words.path(added.config)}, its secret in {added.kept}."
     )

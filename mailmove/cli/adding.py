@@ -12,14 +12,17 @@ from mailmove.accounts.config import OAuthClient
 from mailmove.accounts.discovery import address as addresses
 from mailmove.accounts.discovery import providers
 from mailmove.accounts.discovery.address import Address
-from mailmove.accounts.discovery.find import Found, find
+from mailmove.accounts.discovery.find import Found, Search, find
+from mailmove.cancel import Cancel
 from mailmove.cli import signing_in, terminal
 from mailmove.cli.options import Setup
-from mailmove.errors import RefusedError, UsageError
+from mailmove.errors import RefusedError, Unreachable, UsageError
+from mailmove.imap.connection import reach
 from mailmove.imap.trust import trust
 from mailmove.jobs.login_test import LoginTest
 from mailmove.model import Endpoint, Security
 from mailmove.safe import visible
+from mailmove.units import parse_age
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,20 @@ def add(setup: Setup, text: str | None, wanted: Wanted) -> Added:
 
 
 def _found(address: Address, wanted: Wanted) -> Found:
-    """The server, confirmed."""
-    found = _named(wanted.host, address) if wanted.host else _searched(address, wanted)
+    """The server, confirmed; where somebody can say another, it is seen to be there before anything else is asked."""
+    found = _as_wanted(_named(wanted.host, address) if wanted.host else _searched(address, wanted), wanted)
+    while terminal.attended():
+        try:
+            reach(found.endpoint, Cancel())
+        except (Unreachable, RefusedError) as error:
+            terminal.say(f"{error.what}.")
+            found = _corrected(found, address, wanted)
+        else:
+            break
+    return found
+
+
+def _as_wanted(found: Found, wanted: Wanted) -> Found:
     endpoint = replace(found.endpoint, user=wanted.user or found.endpoint.user)
     endpoint = configuration.secured(endpoint, wanted.tls, wanted.ca_file)
     if wanted.tls and not wanted.port:
@@ -92,10 +107,30 @@ def _found(address: Address, wanted: Wanted) -> Found:
     return replace(found, endpoint=replace(endpoint, port=wanted.port or endpoint.port))
 
 
+def _corrected(found: Found, address: Address, wanted: Wanted) -> Found:
+    """The same with another host and port, where nothing usable is at those."""
+    before = found.endpoint
+    host = terminal.ask("Host name of its IMAP server, or Ctrl-C", visible(before.host))
+    port = terminal.ask("Its port: 993, or 143 for STARTTLS", str(before.port))
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        terminal.say(f"{visible(port)!r} is no port.")
+        return found
+    security = {993: Security.TLS, 143: Security.STARTTLS}.get(int(port), before.security)
+    other = _named(host, address) if host != before.host else found
+    endpoint = replace(other.endpoint, user=before.user, port=int(port), ca_file=before.ca_file)
+    return replace(other, endpoint=endpoint if wanted.tls else replace(endpoint, security=security))
+
+
 def _searched(address: Address, wanted: Wanted) -> Found:
     if wanted.autoconfig and not wanted.autoconfig.startswith("https://"):
         raise UsageError(f"{visible(wanted.autoconfig)!r} is not an https URL", "Settings are only taken over https.")
-    search = find(address, trust(wanted.ca_file), place=wanted.autoconfig)
+    try:
+        search = find(address, trust(wanted.ca_file), place=wanted.autoconfig)
+    except (UsageError, Unreachable) as error:
+        if not terminal.attended():
+            raise
+        terminal.say(f"{error.what}.")
+        search = Search(None)
     for note in search.notes:
         terminal.say(f"Not used: {note}.")
     found = search.found
@@ -180,6 +215,25 @@ def _values(
         "token_command": shlex.split(wanted.token_command) if wanted.token_command else None,
         "secret_file": wanted.secret_file,
     }
+
+
+def lay_down(setup: Setup, name: str) -> None:
+    """Ask how long mail is to stay on the server, and write that policy; Enter: for ever, and nothing is written."""
+    while True:
+        try:
+            answer = terminal.ask("How long should mail stay on the server? 90d, 6mo, 1y; Enter: for ever")
+        except EOFError:
+            return
+        if not answer:
+            return
+        try:
+            parse_age(answer)
+        except UsageError as error:
+            terminal.say(f"{error}")
+            continue
+        configedit.change(setup.config.path, name, {"prune": {"older_than": answer}})
+        terminal.say(f"mailmove prune deletes what is older than {answer}, once it is archived, and asks first.")
+        return
 
 
 def _asked(question: str, otherwise: str) -> str:

@@ -188,6 +188,14 @@ class Connection:
     close: Callable[[], None]
 
 
+def reach(endpoint: Endpoint, cancel: Cancel) -> None:
+    """See whether a server is there that may be trusted, without logging in.
+
+    :raises MailmoveError: as :func:`connect` does before it sends credentials.
+    """
+    _connected(endpoint, None, cancel).close()
+
+
 def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
     """Open a session and log in.
 
@@ -198,6 +206,10 @@ def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
     :raises LoginError: when the server refuses the credentials.
     :raises Unreachable: when it cannot be reached or is busy.
     """
+    return _connected(endpoint, secret, cancel)
+
+
+def _connected(endpoint: Endpoint, secret: Secret | None, cancel: Cancel) -> Connection:
     where = f"{endpoint.host}:{endpoint.port}"
     client = None
     try:
@@ -215,7 +227,8 @@ def connect(endpoint: Endpoint, secret: Secret, cancel: Cancel) -> Connection:
                     "Use the port with TLS from the start: imaps://, usually port 993.",
                 )
             client.starttls(context)
-        _login(client, endpoint, secret)
+        if secret is not None:
+            _login(client, endpoint, secret)
         capabilities = frozenset(name.decode("ascii", "replace") for name in client.capabilities())
     except BaseException as error:
         if client is not None:

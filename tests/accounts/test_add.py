@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -109,7 +110,12 @@ def test_an_address_and_a_password_are_enough(
     terminal.type("y\n")
     terminal.expect(f"Password for {mailbox.user}@localhost")
     terminal.type("pw\n")
+    terminal.expect("How long should mail stay on the server? 90d, 6mo, 1y; Enter: for ever: ")
+    terminal.type("soon\n")
+    terminal.expect("for ever: ", 2)
+    terminal.type("2y\n")
     assert terminal.finish() == 0, terminal.shown
+    assert config(fresh).read_text().endswith('.prune]\nolder_than = "2y"\n')
     assert f"Found by the autoconfig at localhost: localhost:{dovecot.imaps} (TLS)" in terminal.shown
     assert "folders   " in terminal.shown and "10 messages" in terminal.shown
     assert "quota     " in terminal.shown and "of 1.00 GB" in terminal.shown
@@ -119,6 +125,31 @@ def test_an_address_and_a_password_are_enough(
     assert stat.S_IMODE(config(fresh).stat().st_mode) == 0o600
     assert "pw" not in config(fresh).read_text()
     first_day(mailbox, at_terminal)
+
+
+def test_where_nothing_answers_it_asks_before_it_asks_for_the_password(
+    mailbox: Mailbox, fresh: Program, web: Web, trusted: Path, at_terminal: Callable[..., Terminal], dovecot: Dovecot
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        closed = sock.getsockname()[1]
+    arguments = ("--autoconfig", f"{web.url}/nothing.xml", "--ca-file", trusted, "--user", mailbox.user)
+    terminal = at_terminal("account", "add", "me@rossi.example", *arguments)
+    terminal.expect("Nothing tells where the mailbox of me@rossi.example is.")
+    terminal.expect("Host name of its IMAP server: ")
+    terminal.type("nowhere.invalid\n")
+    for number, (host, port) in enumerate([("localhost", closed), ("", "many"), ("", dovecot.imaps)], 1):
+        terminal.expect("Host name of its IMAP server, or Ctrl-C", number)
+        terminal.type(f"{host}\n")
+        terminal.expect("Its port", number)
+        terminal.type(f"{port}\n")
+    terminal.expect("Password for")
+    assert "nowhere.invalid:993: host not found." in terminal.shown
+    assert f"localhost:{closed}: " in terminal.shown and "'many' is no port." in terminal.shown
+    terminal.type("pw\n")
+    terminal.expect("How long should mail stay")
+    terminal.type("\x04")
+    assert terminal.finish() == 0, terminal.shown
+    assert "prune" not in config(fresh).read_text()
 
 
 def test_a_script_says_everything_on_the_command_line(
@@ -265,6 +296,9 @@ class TestBadInput:
             terminal.expect("a file that only you can read? [y/N] ")
             assert nothing(fresh)
             terminal.type(answer)
+            if not code:
+                terminal.expect("How long should mail stay")
+                terminal.type("\n")
             assert terminal.finish() == code, terminal.shown
             assert why in " ".join(terminal.shown.split())
         secret = config(fresh).parent / "secrets" / "me@rossi.example"
@@ -346,6 +380,8 @@ def test_a_browser_and_a_code_are_enough(
     terminal.type("y\n")
     terminal.expect("type the code ABCD-1234")
     issuer.approved = True
+    terminal.expect("How long should mail stay on the server?")
+    terminal.type("\n")
     assert terminal.finish() == 0, terminal.shown
     assert set(json.loads((fresh.home / "keyring.json").read_text()).values()) == issuer.refresh_tokens
     assert not any(token in terminal.shown for token in (*issuer.refresh_tokens, *issuer.issued))

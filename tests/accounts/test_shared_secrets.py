@@ -149,6 +149,8 @@ def test_the_file_of_another_account_s_name_is_not_taken(fresh: Program, mailbox
         terminal.type("pw\n")
         terminal.expect("me@rossi.example-2 instead, a file that only you can read? [y/N] ")
         terminal.type("y\n")
+        terminal.expect("How long should mail stay")
+        terminal.type("\n")
         assert terminal.finish() == 0, terminal.shown
     assert other.read_text() == "other\n"
 
