@@ -89,7 +89,7 @@ def add_account(
         yes=yes,
     )
     added = adding.add(setup, address, wanted)
-    if terminal.attended() and not (yes or json):
+    if terminal.attended() and not (yes or setup.json):
         adding.lay_down(setup, added.login.account)
     _tell(
         "account add", setup, added.login, f"The account is in {words.path(added.config)}, its secret in {added.kept}."
