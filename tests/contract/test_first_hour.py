@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from datetime import timedelta
 
 import pytest
 
-from tests.kit import NOW, Mailbox, Program, message
+from tests.kit import NOW, Mailbox, Program, archived, message, total
 
 OLD = timedelta(days=800)
 
@@ -64,3 +66,28 @@ def test_the_only_account_need_not_be_named(mailbox: Mailbox, mailmove: Program)
     done = mailmove("account", "remove")
     assert done.code == 2
     assert "there are several accounts: box, other" in done.err
+
+
+def test_a_new_computer(pruned: str, mailbox: Mailbox, mailmove: Program) -> None:
+    """As the README says: the directory is copied, the account set up, then check and export."""
+    new = mailmove.elsewhere("new")
+    home = new.account(mailbox)
+    subprocess.run(["cp", "-a", mailmove.home / "box", home], check=True)
+    checked = new("check")
+    assert checked.code == 0, checked.err
+    assert "Re-hashed 4 messages" in checked.out
+    done = new("export")
+    assert done.code == 0, done.err
+    assert "Nothing new since the last export." in done.out
+    assert total(archived(home)) == total(archived(mailmove.home / "box"))
+
+
+def test_a_broken_disk(pruned: str, mailbox: Mailbox, mailmove: Program) -> None:
+    """Without a copy, what is on the server comes home again, and only when that is said."""
+    shutil.rmtree(mailmove.home / "box")
+    refused = mailmove("export")
+    assert refused.code == 7
+    assert "--new-archive" in refused.err
+    done = mailmove("export", "--new-archive")
+    assert done.code == 0, done.err
+    assert "All 1 message in 1 folder" in done.out
