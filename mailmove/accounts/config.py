@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mailmove.accounts import values
 from mailmove.accounts.ownership import writable_by_others
+from mailmove.accounts.values import Table
 from mailmove.errors import RefusedError, UsageError
 from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
 from mailmove.plan.policy import Policy, parse_age_by, parse_keep, parse_max_delete, parse_rule
 from mailmove.safe import few, visible
-from mailmove.units import Age, parse_age, parse_size
+from mailmove.units import Age
 
 DEFAULT_ARCHIVES = "~/Mail/mailmove"
 ISSUERS = ("google", "microsoft")
@@ -139,8 +140,8 @@ def parse_url(url: str) -> Endpoint:
     if security is None or not parts.hostname or not parts.username or parts.path.strip("/") or parts.query:
         raise UsageError(f"{visible(url)!r} is not an account URL", how)
     endpoint = Endpoint(parts.hostname, port or PORTS[security], unquote(parts.username), security)
-    _refuse_controls(endpoint.user, "the user name")
-    _refuse_controls(endpoint.host, "the host name")
+    values.refuse_controls(endpoint.user, "the user name")
+    values.refuse_controls(endpoint.host, "the host name")
     return endpoint
 
 
@@ -149,7 +150,7 @@ def secured(endpoint: Endpoint, tls: str | None, ca_file: str | None) -> Endpoin
 
     :raises UsageError: when encryption is to be left out on the way to another machine.
     """
-    security = _security(tls) if tls else endpoint.security
+    security = values.security(tls) if tls else endpoint.security
     if security is Security.NONE and not LOOPBACK.fullmatch(endpoint.host):
         raise UsageError(
             f"{visible(endpoint.host)}: without encryption mailmove only talks to this machine itself",
@@ -195,8 +196,8 @@ def read(text: bytes, path: str) -> Config:
         data = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {visible(str(error))}") from error
-    top = _Table(data, path, "")
-    archives = top.take("archive", _path, os.path.expanduser(DEFAULT_ARCHIVES))
+    top = Table(data, path, "")
+    archives = top.take("archive", values.path, os.path.expanduser(DEFAULT_ARCHIVES))
     registered, named = top.table("oauth"), top.table("account")
     top.end()
     clients = tuple(_client(issuer, table) for issuer in ISSUERS if (table := registered.table(issuer)))
@@ -207,29 +208,29 @@ def read(text: bytes, path: str) -> Config:
     return Config(path, archives, accounts, clients)
 
 
-def _client(issuer: str, table: _Table) -> OAuthClient:
-    words = {"client_id": table.take("client_id", _word)}
+def _client(issuer: str, table: Table) -> OAuthClient:
+    words = {"client_id": table.take("client_id", values.word)}
     optional = ("authority",) if issuer == "microsoft" else ("client_secret", "auth_uri", "token_uri")
     for key in optional:
-        if value := table.take(key, _word if key == "client_secret" else _https, None):
+        if value := table.take(key, values.word if key == "client_secret" else values.https, None):
             words[key] = value
     table.end()
     return OAuthClient(issuer, **words)
 
 
-def _account(name: str, table: _Table, archives: str, clients: Sequence[OAuthClient]) -> Account:
+def _account(name: str, table: Table, archives: str, clients: Sequence[OAuthClient]) -> Account:
     if not name or "://" in name:
         raise table.error("an account's name is an address or a word")
-    _refuse_controls(name, f"{table.path}: the account's name")
-    security = table.take("tls", _security, Security.TLS)
+    values.refuse_controls(name, f"{table.path}: the account's name")
+    security = table.take("tls", values.security, Security.TLS)
     endpoint = Endpoint(
-        host=table.take("host", _word),
-        port=table.take("port", _port, PORTS[security]),
-        user=table.take("user", _word, name),
+        host=table.take("host", values.word),
+        port=table.take("port", values.port, PORTS[security]),
+        user=table.take("user", values.word, name),
         security=security,
-        ca_file=table.take("ca_file", _path, None),
-        timeout=table.take("timeout", _timeout, TIMEOUT),
-        retry_waits=table.take("retry_waits", _waits, RETRY_WAITS),
+        ca_file=table.take("ca_file", values.path, None),
+        timeout=table.take("timeout", values.timeout, TIMEOUT),
+        retry_waits=table.take("retry_waits", values.waits, RETRY_WAITS),
     )
     try:
         secured(endpoint, None, None)
@@ -238,15 +239,15 @@ def _account(name: str, table: _Table, archives: str, clients: Sequence[OAuthCli
     account = Account(
         name=name,
         endpoint=endpoint,
-        archive=table.take("archive", _path, os.path.join(archives, file_name(name))),
-        password_command=table.take("password_command", _argv, ()),
-        token_command=table.take("token_command", _argv, ()),
-        secret_file=table.take("secret_file", _path, None),
+        archive=table.take("archive", values.path, os.path.join(archives, file_name(name))),
+        password_command=table.take("password_command", values.argv, ()),
+        token_command=table.take("token_command", values.argv, ()),
+        secret_file=table.take("secret_file", values.path, None),
         oauth=table.take("oauth", partial(_registered, clients), None),
-        folders=table.take("folders", _patterns, ()),
-        exclude=table.take("exclude", _patterns, ()),
-        quota=table.take("quota", _size, None),
-        trust_disk=table.take("trust_disk", _flag, False),
+        folders=table.take("folders", values.patterns, ()),
+        exclude=table.take("exclude", values.patterns, ()),
+        quota=table.take("quota", values.size, None),
+        trust_disk=table.take("trust_disk", values.flag, False),
         prune=_prune(rules) if (rules := table.table("prune")) else None,
     )
     for one, other in EXCLUSIVE:
@@ -256,15 +257,15 @@ def _account(name: str, table: _Table, archives: str, clients: Sequence[OAuthCli
     return account
 
 
-def _prune(table: _Table) -> Policy:
+def _prune(table: Table) -> Policy:
     usual = Policy()
     policy = Policy(
-        age=table.take("older_than", _age, None),
+        age=table.take("older_than", values.age, None),
         folders=table.take("folders", _rules, {}),
-        age_by=table.take("age_by", lambda value: parse_age_by(_text(value)), usual.age_by),
-        archived_for=table.take("archived_for", _age, None),
-        keep=table.take("keep", lambda value: parse_keep(_words(value) or ("none",)), usual.keep),
-        keep_newest=table.take("keep_newest", _count, usual.keep_newest),
+        age_by=table.take("age_by", lambda value: parse_age_by(values.text(value)), usual.age_by),
+        archived_for=table.take("archived_for", values.age, None),
+        keep=table.take("keep", lambda value: parse_keep(values.words(value) or ("none",)), usual.keep),
+        keep_newest=table.take("keep_newest", values.count, usual.keep_newest),
         max_delete=table.take("max_delete", lambda value: parse_max_delete(str(value)), usual.max_delete),
     )
     table.end()
@@ -297,107 +298,6 @@ def _refuse_shared_sign_ins(path: str, accounts: Sequence[Account]) -> None:
             )
 
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes
-
-
-@dataclass
-class _Table:
-    """A table being read: every key is taken once, and none may be left over."""
-
-    data: Mapping[str, Any]
-    path: str
-    name: str
-    given: bool = True
-    allowed: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.data, dict):
-            raise self.error("must be a table")
-
-    def take(self, key: str, read: Callable[[Any], Any], default: Any = ...) -> Any:
-        self.allowed.append(key)
-        if key not in self.data:
-            if default is ...:
-                raise self.error(f"{key} is missing")
-            return default
-        try:
-            return read(self.data[key])
-        except (TypeError, ValueError) as error:
-            raise self.error(f"{key}: {error}") from None
-        except UsageError as error:
-            raise UsageError(f"{self._where()}{key}: {error.what}", error.next_step) from None
-
-    def table(self, key: str) -> _Table:
-        """The table of this key; false, and without keys of its own, when it is missing."""
-        self.allowed.append(key)
-        shown = key if _BARE.fullmatch(key) else f'"{visible(key)}"'
-        name = f"{self.name}.{shown}" if self.name else shown
-        return _Table(self.data.get(key, {}), self.path, name, given=key in self.data)
-
-    def __bool__(self) -> bool:
-        return self.given
-
-    def end(self) -> None:
-        for key in self.data.keys() - set(self.allowed):
-            close = difflib.get_close_matches(key, self.allowed, 1)
-            hint = f"Did you mean {close[0]}?" if close else f"Allowed here: {', '.join(sorted(self.allowed))}."
-            raise UsageError(f"{self._where()}unknown key {visible(key)!r}", hint)
-
-    def error(self, what: str, next_step: str = "") -> UsageError:
-        return UsageError(f"{self._where()}{what}", next_step)
-
-    def _where(self) -> str:
-        return f"{self.path}: [{self.name}] " if self.name else f"{self.path}: "
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("must be a text in quotes")
-    return value
-
-
-def _word(value: Any) -> str:
-    text = _text(value)
-    _refuse_controls(text, "it")
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
-
-
-def _path(value: Any) -> str:
-    return os.path.expanduser(_word(value))
-
-
-def _port(value: Any) -> int:
-    if type(value) is not int or not 0 < value < 65536:
-        raise ValueError("must be a number from 1 to 65535")
-    return value
-
-
-def _timeout(value: Any) -> float:
-    if not (seconds := _seconds(value)):
-        raise ValueError("must not be 0")
-    return seconds
-
-
-def _waits(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) > 20:
-        raise TypeError("must be a list of at most 20 numbers of seconds, as in [0, 2, 5]")
-    return tuple(map(_seconds, value))
-
-
-def _seconds(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value <= 3600:
-        raise ValueError("must be seconds, a number up to 3600")
-    return float(value)
-
-
-def _https(value: Any) -> str:
-    if urlsplit(text := _word(value)).scheme != "https":
-        raise ValueError("must be an https URL")
-    return text
-
-
 def _registered(clients: Sequence[OAuthClient], value: Any) -> OAuthClient:
     if value not in ISSUERS:
         raise ValueError(f"must be one of {', '.join(ISSUERS)}")
@@ -407,74 +307,16 @@ def _registered(clients: Sequence[OAuthClient], value: Any) -> OAuthClient:
     return client
 
 
-def _size(value: Any) -> int:
-    return parse_size(_text(value))
-
-
-def _age(value: Any) -> Age:
-    return parse_age(_text(value))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("must be a table")
-    return value
-
-
 def _rules(value: Any) -> Mapping[str, Age | None]:
     rules = {}
-    for folder, age in _mapping(value).items():
+    for folder, age in values.mapping(value).items():
         try:
-            rules[folder] = parse_rule(_text(age))
+            rules[folder] = parse_rule(values.text(age))
         except TypeError as error:
             raise TypeError(f"{visible(folder)}: {error}") from None
         except UsageError as error:
             raise UsageError(f"{visible(folder)}: {error.what}", error.next_step) from None
     return rules
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise TypeError('must be a list of words, as in ["flagged", "drafts"]')
-    return tuple(value)
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("must be true or false")
-    return value
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 10**9:
-        raise ValueError("must be a number of messages")
-    return value
-
-
-def _argv(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
-        raise TypeError('must be a list of words, as in ["pass", "show", "mail"]')
-    return tuple(value)
-
-
-def _patterns(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
-        raise TypeError('must be a list of folder names or patterns, as in ["Newsletter/*"]')
-    return tuple(value)
-
-
-def _security(value: Any) -> Security:
-    known = {"implicit": Security.TLS, "starttls": Security.STARTTLS, "none": Security.NONE}
-    if value not in known:
-        raise UsageError(
-            f"{visible(str(value))!r} is not a way to protect a connection", f"Allowed: {', '.join(known)}."
-        )
-    return known[value]
-
-
-def _refuse_controls(text: str, what: str) -> None:
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
-        raise UsageError(f"{what} holds a control character")
 
 
 def file_name(name: str) -> str:

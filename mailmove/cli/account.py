@@ -126,7 +126,8 @@ def test_accounts(
     ] = False,
 ) -> None:
     """Log in and show server, folders, quota and what the server can. Changes nothing."""
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import present, run
+    from mailmove.cli.work import Work
     from mailmove.jobs.login_test import login_test
     from mailmove.jobs.progress import Progress
     from mailmove.report import login_test as report

@@ -44,7 +44,8 @@ def audit(
     """
     from mailmove.archive.audits import Audits
     from mailmove.archive.index.header_cache import HeaderCache
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import present, run
+    from mailmove.cli.work import Work
     from mailmove.errors import ArchiveError, Exit, UsageError
     from mailmove.jobs.audit.result import AuditResult
     from mailmove.jobs.audit.run import State

@@ -22,7 +22,8 @@ def check(
 
     Every file is read and hashed again. What is missing or altered is named, and the exit code is 7.
     """
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import present, run
+    from mailmove.cli.work import Work
     from mailmove.jobs.check import CheckResult, Options
     from mailmove.jobs.check import check as job
     from mailmove.jobs.progress import Progress

@@ -11,7 +11,7 @@ from mailmove.archive.index.search import Search
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
-from mailmove.cli.running import Work
+from mailmove.cli.work import Work
 from mailmove.errors import ArchiveError, UsageError
 from mailmove.jobs.find import FindResult, Options, find
 from mailmove.safe import few, visible

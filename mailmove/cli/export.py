@@ -41,7 +41,8 @@ def export(
 
     Run it again at any time: only what is new is fetched, and whatever interrupted the last run, it goes on from there.
     """
-    from mailmove.cli.running import Told, Work, present, run, telling
+    from mailmove.cli.running import Told, present, run, telling
+    from mailmove.cli.work import Work
     from mailmove.jobs.export.result import ExportResult
     from mailmove.jobs.export.run import Options
     from mailmove.jobs.export.run import export as job

@@ -35,7 +35,8 @@ def find(
     Case and accents do not matter, and a word may stand inside a longer one. The ID that is listed is what get, show
     and restore take; its first digits are enough while they mean one message.
     """
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import present, run
+    from mailmove.cli.work import Work
     from mailmove.jobs.find import FindResult, Options
     from mailmove.jobs.find import find as job
     from mailmove.jobs.progress import Progress

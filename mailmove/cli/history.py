@@ -25,7 +25,8 @@ def history(
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The last N runs; 0: all.")] = 30,
 ) -> None:
     """Show every run, and all that a run deleted. Needs no server."""
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import present, run
+    from mailmove.cli.work import Work
     from mailmove.errors import UsageError
     from mailmove.jobs.history import HistoryResult
     from mailmove.jobs.history import history as job

@@ -77,7 +77,8 @@ def prune(
     Without an age: what the configuration lays down, for every account that has a policy. With an age or a target: the
     accounts that are named, or the only one. What is not in the archive yet is exported first.
     """
-    from mailmove.cli.running import Told, Work, present, run, telling
+    from mailmove.cli.running import Told, present, run, telling
+    from mailmove.cli.work import Work
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.prune.plan import Options
     from mailmove.jobs.prune.result import PruneResult

@@ -12,7 +12,8 @@ from mailmove.accounts.vault import Keyring
 from mailmove.archive.creating import exists
 from mailmove.archive.store import Archive
 from mailmove.cli.options import Place, Setup
-from mailmove.cli.running import Work, present, run
+from mailmove.cli.running import present, run
+from mailmove.cli.work import Work
 from mailmove.errors import ArchiveError, Exit, LoginError, UsageError
 from mailmove.jobs.progress import Progress
 from mailmove.jobs.rebind import Rebind, bind, compare

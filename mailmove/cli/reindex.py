@@ -19,7 +19,8 @@ def reindex(
     Of a journal that is damaged or gone, it saves what can be saved. Message files without a record are re-hashed and
     recorded again. Nothing is deleted.
     """
-    from mailmove.cli.running import Work, present, run
+    from mailmove.cli.running import present, run
+    from mailmove.cli.work import Work
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.reindex import ReindexResult
     from mailmove.jobs.reindex import reindex as job

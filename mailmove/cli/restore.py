@@ -39,8 +39,9 @@ def restore(
     That is with their flags, keywords and the day they arrived. What the server still has is not put there twice, so a
     restore that was interrupted is simply run again. The next prune counts a message's age from its restore.
     """
-    from mailmove.cli.running import Work, present
+    from mailmove.cli.running import present
     from mailmove.cli.running import run as carry_out
+    from mailmove.cli.work import Work
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.restore.result import RestoreResult
     from mailmove.jobs.restore.run import Options, Restore

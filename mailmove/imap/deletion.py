@@ -17,6 +17,7 @@ from mailmove.errors import CommandRefused, LackingError
 from mailmove.evidence import Proof, clock
 from mailmove.imap import fetchline, scan
 from mailmove.imap.folders import select
+from mailmove.imap.pace import Pace
 from mailmove.imap.parse import Segments
 from mailmove.imap.wire import Argument, Astring, Wire
 from mailmove.model import Folder, Listed, MessageId, Selected
@@ -33,8 +34,6 @@ STILL_THERE = "the server answered OK and still has it"
 UNPROVEN = "that it is in the archive was not proven a moment ago"
 MARKED = r"it is kept, and the server would not take mailmove's \Deleted off it"
 
-FIRST_PORTION, MAX_PORTION = 250, 4000
-PORTION_SECONDS, PORTION_ROUND_TRIPS = 0.2, 4
 CALM_LOOKS = 3
 
 _UIDVALIDITY = re.compile(rb"\* OK \[UIDVALIDITY (\d{1,10})\]", re.IGNORECASE)
@@ -122,7 +121,7 @@ class Deletion:
         self._problem = ""
         self._replaced = False
         self._queue: list[int] = []
-        self._pace = _Pace()
+        self._pace = Pace()
         try:
             self._before, self._now = _open(wire, folder, uidvalidity, wanted)
         except _Replaced as error:
@@ -326,29 +325,6 @@ class Deletion:
 
     def _send(self, *words: Argument) -> list[Segments]:
         return _send(self._wire, self._uidvalidity, *words)
-
-
-class _Pace:
-    """How many messages a portion has: as many as the server deletes in a moment.
-
-    That moment is the time in which what another program changes comes too late. Each portion costs three round trips,
-    so that it is longer where those are.
-    """
-
-    def __init__(self) -> None:
-        self.size = FIRST_PORTION
-        self._round_trip = float("inf")
-
-    def answered(self, seconds: float) -> None:
-        """A command that costs the server little took so long."""
-        self._round_trip = min(self._round_trip, seconds)
-
-    def expunged(self, messages: int, seconds: float) -> None:
-        """So many messages took so long."""
-        self.answered(seconds)
-        aim = max(PORTION_SECONDS, PORTION_ROUND_TRIPS * self._round_trip)
-        fitting = messages * aim / max(seconds - self._round_trip, 1e-3)
-        self.size = max(FIRST_PORTION // 4, min(int(fitting), 4 * self.size, MAX_PORTION))
 
 
 def _set(uids: Iterable[int]) -> bytes:

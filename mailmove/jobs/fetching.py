@@ -11,7 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from mailmove.archive.files import doubted
-from mailmove.archive.files.writer import Incoming, Writer
+from mailmove.archive.files.incoming import Incoming
+from mailmove.archive.files.writer import Writer
 from mailmove.errors import CommandRefused, Disconnected, Throttled
 from mailmove.imap import scan
 from mailmove.imap.bodies import bodies

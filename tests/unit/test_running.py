@@ -16,7 +16,8 @@ import pytest
 from mailmove.accounts.config import Config
 from mailmove.archive.memory import Memory
 from mailmove.cli.options import Place, Setup
-from mailmove.cli.running import Told, Work, conclude, present, run, telling
+from mailmove.cli.running import Told, conclude, present, run, telling
+from mailmove.cli.work import Work
 from mailmove.errors import Exit, Unreachable
 from mailmove.jobs.progress import Progress
 from mailmove.report.again import Again

@@ -175,7 +175,7 @@ def test_imap_and_archive_meet_in_jobs_and_where_a_command_opens_both() -> None:
 
     meeting = {name for name in SOURCES if {"imap", "archive"} <= knows(name)}
     assert {place(name) for name in meeting} <= {"jobs", "cli"}
-    assert {name for name in meeting if place(name) == "cli"} <= {"mailmove.cli.running"}
+    assert {name for name in meeting if place(name) == "cli"} <= {"mailmove.cli.work"}
 
 
 @pytest.mark.parametrize("library", ONLY_IN)

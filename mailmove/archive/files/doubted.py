@@ -12,7 +12,7 @@ import os
 from typing import NamedTuple
 
 from mailmove.archive.files import durable
-from mailmove.archive.files.writer import Incoming
+from mailmove.archive.files.incoming import Incoming
 from mailmove.archive.place import META
 from mailmove.archive.proof import rehashing
 from mailmove.archive.store import Archive
