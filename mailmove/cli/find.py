@@ -37,7 +37,7 @@ def find(
     """
     from mailmove.cli.running import present, run
     from mailmove.cli.work import Work
-    from mailmove.jobs.find import FindResult, Options
+    from mailmove.jobs.find import FindResult, Options, keep_newest
     from mailmove.jobs.find import find as job
     from mailmove.jobs.progress import Progress
     from mailmove.report import find as report
@@ -50,4 +50,7 @@ def find(
         with work.archive(writable=False) as opened:
             return (yield from job(work.name, opened, wanted))
 
-    raise typer.Exit(present("find", setup, run(setup, setup.readable(given.account), start, login=False), report))
+    outcomes = run(setup, setup.readable(given.account), start, login=False)
+    if limit:
+        keep_newest([outcome.result for outcome in outcomes if outcome.result is not None], limit)
+    raise typer.Exit(present("find", setup, outcomes, report))

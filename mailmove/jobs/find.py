@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mailmove.archive.files import reading
@@ -86,6 +86,14 @@ def find(account: str, archive: Archive, options: Options) -> Generator[Progress
         result.found, result.copies = len(found), sum(match.copies for match in found)
         result.messages = search.found(match.sha256 for match in found[: options.limit or None])
     return result
+
+
+def keep_newest(results: Sequence[FindResult], limit: int) -> None:
+    """Of what was found in several archives, keep the newest ``limit`` of all."""
+    every = [(found.arrival, found.sha256, at) for at, result in enumerate(results) for found in result.messages]
+    newest = set(sorted(every, reverse=True)[:limit])
+    for at, result in enumerate(results):
+        result.messages = [found for found in result.messages if (found.arrival, found.sha256, at) in newest]
 
 
 def as_folder(directory: FolderDir) -> Folder:

@@ -21,6 +21,8 @@ def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
         account += f" ({result.copies:,} with exact copies)"
     if not result.found:
         yield f"{account}: nothing found."
+    elif not shown:
+        yield f"{account}: {plural(result.found, 'message')} found, all of them older than those shown of others"
     elif shown < result.found:
         yield f"{account}: {plural(result.found, 'message')} found, the newest {shown:,}:"
     elif not result.searched:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.kit import NOW, Mailbox, Program, archived, message, total
+from tests.servers.dovecot import Dovecot
 
 OLD = timedelta(days=800)
 
@@ -91,3 +92,18 @@ def test_a_broken_disk(pruned: str, mailbox: Mailbox, mailmove: Program) -> None
     done = mailmove("export", "--new-archive")
     assert done.code == 0, done.err
     assert "All 1 message in 1 folder" in done.out
+
+
+def test_a_limit_counts_over_all_archives(dovecot: Dovecot, mailmove: Program) -> None:
+    for name, age in (("old", 30), ("new", 3), ("between", 10)):
+        box = Mailbox("dovecot", dovecot.host, dovecot.imap, f"{mailmove.home.parent.name}-{name}")
+        box.fill((message(number, subject=name) for number in range(3)), arrival=NOW - timedelta(days=age))
+        mailmove.account(box, name=name, password_command=["echo", "pw"])
+    assert mailmove("export").code == 0
+    found = mailmove("find", "--limit", "4", "--json").json["accounts"]
+    assert {one["account"]: (one["found"], len(one["messages"])) for one in found} == {
+        "old": (3, 0),
+        "new": (3, 3),
+        "between": (3, 1),
+    }
+    assert "old: 3 messages found, all of them older than those shown of others" in mailmove("find", "--limit", "4").out
