@@ -12,7 +12,7 @@ from typing import Self
 
 
 class Exit(IntEnum):
-    """What the process tells its caller. The numbers are stable; README documents them."""
+    """What the process tells its caller. The numbers are stable; the topic exit-codes documents them."""
 
     DONE = 0
     BUG = 1

@@ -28,6 +28,7 @@ COMMANDS = (
     "get",
     "restore",
     "demo",
+    "help",
 )
 
 _TAGLINE = "Makes room in a full mailbox without losing mail: archive every message at home, then delete the old ones."

@@ -8,19 +8,18 @@ from pathlib import Path
 from mailmove import errors
 from mailmove.errors import Exit, MailmoveError, most_serious
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-SECTION = README.partition("\n## Exit codes\n")[2].partition("\n## ")[0]
+SECTION = (Path(errors.__file__).parent / "docs" / "exit-codes.md").read_text(encoding="utf-8")
 
 
 def test_each_number_has_one_name() -> None:
     assert len(Exit.__members__) == len({int(code) for code in Exit})
 
 
-def test_the_readme_lists_exactly_these() -> None:
+def test_the_topic_lists_exactly_these() -> None:
     assert [int(number) for number in re.findall(r"^\| (\d+) \|", SECTION, re.MULTILINE)] == sorted(Exit)
 
 
-def test_the_readme_tells_which_is_most_serious() -> None:
+def test_the_topic_tells_which_is_most_serious() -> None:
     told = re.search(r"in the order ([\d, ]+)\)", SECTION)
     assert told
     order = [Exit(int(number)) for number in told[1].split(", ")]

@@ -53,6 +53,7 @@ BESIDES = {
     ("mailmove.report.account", "mailmove.accounts.vault"): "names the place of the secret, never reads it",
     ("mailmove.report.account", "mailmove.accounts.discovery.providers"): "what the provider wants",
     ("mailmove.cli", "mailmove"): "--version",
+    ("mailmove.cli.manual", "mailmove"): "of which version a page is",
     ("mailmove.imap.ident", "mailmove"): "servers are told our version",
 }
 """Arrows of single modules, each with its reason."""
