@@ -9,7 +9,7 @@ import pytest
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Disconnected, LackingError
-from mailmove.imap import deletion, scan
+from mailmove.imap import deletion, pace, scan
 from mailmove.imap.deletion import Outcome, unmark
 from mailmove.imap.folders import select
 from mailmove.imap.session import Session
@@ -255,8 +255,8 @@ def test_what_is_told_unasked_is_neither_deleted_nor_reported(server: Scripted) 
 def test_what_went_before_a_folder_was_replaced_is_told_as_gone(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "FIRST_PORTION", 2)
-    monkeypatch.setattr(deletion, "MAX_PORTION", 2)
+    monkeypatch.setattr(pace, "FIRST_PORTION", 2)
+    monkeypatch.setattr(pace, "MAX_PORTION", 2)
     server.script("""
         UID STORE #2
             * OK [UIDVALIDITY 42] rebuilt

@@ -22,7 +22,7 @@ from mailmove.archive.record.journal import NAME as JOURNAL
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
 from mailmove.evidence import FileSeen, waived
-from mailmove.imap import deletion, scan
+from mailmove.imap import deletion, pace, scan
 from mailmove.imap.deletion import Deletion, Outcome
 from mailmove.imap.folders import select
 from mailmove.imap.session import Session
@@ -173,8 +173,8 @@ def test_a_run_that_was_taken_over_while_it_was_asleep_deletes_nothing_more(
     server: Scripted, pruner: Pruner, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     if when == "portion":  # the rest of a folder, for which nothing is recorded first
-        monkeypatch.setattr(deletion, "FIRST_PORTION", 2)
-        monkeypatch.setattr(deletion, "MAX_PORTION", 2)
+        monkeypatch.setattr(pace, "FIRST_PORTION", 2)
+        monkeypatch.setattr(pace, "MAX_PORTION", 2)
 
     def taken_over() -> int:
         return (pruner.archive / META / LOCK).write_text("nas 0123456789abcdef 4711 2026-11-23T10:02:00Z\n")
@@ -252,8 +252,8 @@ def test_files_that_are_not_what_was_hashed_any_more_keep_their_messages(
 def test_files_that_go_between_two_portions_keep_their_messages(
     server: Scripted, pruner: Pruner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "FIRST_PORTION", 2)
-    monkeypatch.setattr(deletion, "MAX_PORTION", 2)
+    monkeypatch.setattr(pace, "FIRST_PORTION", 2)
+    monkeypatch.setattr(pace, "MAX_PORTION", 2)
 
     def after(talk: Conversation, command: Command) -> None:
         talk.answer(command)

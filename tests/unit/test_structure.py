@@ -98,6 +98,38 @@ DELETING_METHODS = {
 }
 """Methods of imapclient that take mail away, or prepare it."""
 
+NAMES_OF_FILES = {
+    "unlink",
+    "remove",
+    "rename",
+    "renames",
+    "replace",
+    "link",
+    "symlink",
+    "rmdir",
+    "removedirs",
+    "rmtree",
+    "move",
+}
+"""Functions of ``os``, ``shutil`` and ``pathlib`` that take a name from a file, or give it one."""
+
+MAY_NAME_FILES = {
+    # message files
+    "archive.files.writer": "tmp/ → cur/, and what is only in tmp/: left by a crash, or twin of what is archived",
+    "archive.files.incoming": "what is only in tmp/: discarded, or set apart to be looked at",
+    "archive.proof.rehashing": "another name for a message file, proven; taken back when the file was exchanged",
+    "archive.proof.adoption": "a message file that is not recorded is named as it should be, or set aside",
+    "archive.moving": "the directories of a folder whose UIDVALIDITY changed move aside",
+    # files that can be made again, or that the user asks to be without
+    "replacing": "a whole new file in the place of an old one",
+    "archive.files.weak": "its own probes",
+    "archive.lock": "its own probe",
+    "archive.index.index": "an index, which is derived from the journal",
+    "accounts.vault": "a secret that is to be forgotten",
+    "jobs.get": "its own file that could not be written to the end",
+}
+"""Every module that does so, and to which files. No message file that is recorded loses its last name by any."""
+
 
 class Arrow(NamedTuple):
     """One import: from a module, of a module."""
@@ -227,3 +259,21 @@ def test_one_module_deletes_on_a_server() -> None:
                 deleting.setdefault(node.attr, set()).add(name)
     assert set(deleting) == {"STORE", "EXPUNGE", "MOVE"}
     assert all(users == {"mailmove.imap.deletion"} for users in deleting.values())
+
+
+def test_every_module_that_names_or_unnames_files_is_known() -> None:
+    """So that there is no second way for a message file to vanish from an archive."""
+    naming = {
+        name.removeprefix("mailmove.") for name, tree in SOURCES.items() if any(map(_names_files, ast.walk(tree)))
+    }
+    assert naming == set(MAY_NAME_FILES)
+
+
+def _names_files(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module in {"os", "shutil"} and not NAMES_OF_FILES.isdisjoint(alias.name for alias in node.names)
+    if not isinstance(node, ast.Attribute):
+        return False
+    if isinstance(node.value, ast.Name) and node.value.id in {"os", "shutil"}:
+        return node.attr in NAMES_OF_FILES
+    return node.attr in NAMES_OF_FILES - {"remove", "replace", "move"}  # which lists and texts have as well
