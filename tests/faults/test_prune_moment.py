@@ -113,7 +113,16 @@ def meta_replaced(pruner: Pruner) -> None:
     shutil.copytree(pruner.home / "meta", pruner.archive / META)
 
 
+def root_replaced(pruner: Pruner) -> None:
+    """Its ``.mailmove`` the same."""
+    moved_away(pruner)
+    pruner.archive.mkdir()
+    for part in (pruner.home / "elsewhere").iterdir():
+        part.rename(pruner.archive / part.name)
+
+
 LOST_ARCHIVE = [
+    root_replaced,
     moved_away,
     another_disk,
     backup_moved_in,
@@ -246,6 +255,19 @@ def test_files_that_are_not_what_was_hashed_any_more_keep_their_messages(
     assert server.store["Work"].uids == []
     assert (result.gone, result.exit) == (5, Exit.REFUSED if unattended else Exit.PARTIAL)
     assert "INBOX UIDs 1-5: its " in said(result)
+
+
+@pytest.mark.fault(51)
+@pytest.mark.parametrize("harm", HARMS)
+def test_files_that_are_not_what_was_archived_keep_their_messages(
+    server: Scripted, pruner: Pruner, harm: Callable[[Iterable[Path]], None]
+) -> None:
+    """What the record says of them does not count: harmed before the plan is made, they are no evidence."""
+    pruner.export()
+    harm((pruner.archive / "INBOX/cur").iterdir())
+    result = pruner()
+    assert server.store["INBOX"].uids == [1, 2, 3, 4, 5] and server.store["Work"].uids == []
+    assert result.exit is Exit.PARTIAL
 
 
 @pytest.mark.fault(51)

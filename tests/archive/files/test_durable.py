@@ -259,3 +259,12 @@ def test_the_system_tells_what_a_disk_is(root: int) -> None:
     known = subprocess.run(["stat", "-f", "-c", "%t %l", f"/proc/self/fd/{root}"], pass_fds=[root], capture_output=True)
     kind, longest = known.stdout.split()
     assert (disk._type(root), disk.longest_name(root)) == (int(kind, 16), min(int(longest), 255))
+
+
+def test_what_the_system_takes_only_in_pieces_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+    fd = os.open(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    replacing.write_all(fd, b"all of it, whole")
+    os.close(fd)
+    assert (tmp_path / "file").read_bytes() == b"all of it, whole"
