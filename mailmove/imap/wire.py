@@ -18,6 +18,7 @@ from mailmove.safe import visible
 MAX_UNWANTED = 1 << 24  # octets that may come in a row without bringing what was asked for
 MAX_MESSAGES = 3_000_000
 """More in one folder is not read: it would not fit into the memory of many machines."""
+MAX_ARRIVALS = 10_000  # times that a server may tell of new messages while it answers one command
 _NEWS = 1000  # messages that a listing may bring before the server has said that they arrived
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
@@ -69,6 +70,7 @@ class Wire:
         self._early: list[Segments] = []
         self._asked = ""
         self._unwanted = 0
+        self._arrivals = 0
         self._trace = log.isEnabledFor(logging.DEBUG)
         self.usable = True
         self.exists = MAX_MESSAGES
@@ -150,6 +152,7 @@ class Wire:
         for word in words:
             if not sendable(word):
                 raise UsageError(f"{visible(bytes(word))} holds a control character that IMAP cannot carry")
+        self._arrivals = 0
         self._count += 1
         self._asked = words[0].decode("ascii", "replace")
         self._unwanted = 0
@@ -212,6 +215,9 @@ class Wire:
             self._check_bye(line)
             if text[-1:] in b"Ss" and (arrived := _EXISTS.fullmatch(text)):
                 self.exists = max(self.exists, int(arrived[1]))
+                self._arrivals += 1
+                if self._arrivals > MAX_ARRIVALS:
+                    raise self.broken(f"during {name} the server told of new messages without end")
             return False
         if not text.startswith(tag + b" "):
             if text.startswith(b"+"):  # nothing here is to be continued, so that the server waits for ever

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailmove.errors import CommandRefused
+from mailmove.errors import CommandRefused, Disconnected
 from mailmove.imap import scan, wire
 from mailmove.imap.folders import select
 from mailmove.model import Folder
@@ -112,6 +112,23 @@ def test_what_arrives_meanwhile_is_listed_up_to_a_bound(monkeypatch: pytest.Monk
                 for _ in scan.listing(near):
                     pass
             assert not near.usable
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_server_that_tells_of_new_messages_without_end_is_left(monkeypatch: pytest.MonkeyPatch, listed: bool) -> None:
+    """It raises by itself what it may list: so that has a bound of its own."""
+    monkeypatch.setattr(wire, "MAX_ARRIVALS", 50)
+    told = b"".join(
+        b"* %d EXISTS\r\n%b" % (number, LISTED.replace("#", str(number)).encode() if listed else b"")
+        for number in range(2, 60)
+    )
+    said = b"* 1 EXISTS\r\n* OK [UIDVALIDITY 1] valid\r\nM1 OK opened\r\n" + told + b"M2 OK done\r\n"
+    with wired(said) as near:
+        select(near, Folder(b"INBOX"))
+        with pytest.raises(Disconnected, match="new messages without end"):
+            for _ in scan.listing(near):
+                pass
+        assert not near.usable
 
 
 @pytest.mark.parametrize("ask", [lambda near: list(scan.listing(near)), scan.flags, scan.labels])
