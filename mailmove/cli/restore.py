@@ -54,7 +54,7 @@ def restore(
     target = setup.select([to])[0] if to else source
     if target.account is None:
         raise UsageError("it is not known whose archive this is", "Name the account: --account, or another one: --to")
-    wanted = Options(hashes, tuple(folder or ()), run, everything, into, to or "")
+    wanted = Options(hashes, tuple(folder or ()), run, everything, into, to or "", setup.again(source).options)
 
     def start(work: Work) -> Generator[Progress, None, RestoreResult]:
         home = replace(work, place=source)

@@ -31,6 +31,11 @@ class Again:
         """The words to add to a command that takes accounts as its arguments."""
         return (*((self.account,) if self.account else ()), *self.files, *self.connection)
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options to add to a command that takes something else as its arguments."""
+        return (*(("--account", self.account) if self.account else ()), *self.files, *self.connection)
+
     def command(self, verb: str, *words: str) -> str:
         """``mailmove show 3fa2b1c9d0 --account work``, ``mailmove export work --refetch``."""
         account, files = self.account, self.files

@@ -66,7 +66,7 @@ def agrees(answer: str | None) -> bool:
     return answer is not None and answer.strip().lower() in ("y", "yes")
 
 
-def problems(result: RestoreResult, again: Again = ALL) -> Iterator[str]:
+def problems(result: RestoreResult, _again: Again = ALL) -> Iterator[str]:
     """Everything that is not back as it was, named."""
     account = visible(result.account)
     if not result.carried_out:
@@ -83,7 +83,7 @@ def problems(result: RestoreResult, again: Again = ALL) -> Iterator[str]:
         yield f"{account}: NOT everything is back:"
     for folder, message, count, why in _grouped(result.failures):
         yield f"  {folder} {message or plural(count, 'message')}: {why}"
-    yield from _renamed(result, again)
+    yield from _renamed(result)
     yield from notes(result)
     yield f"{plural(result.total('restored'), 'message')} put back, {result.total('there'):,} there already."
     if result.stopped:
@@ -134,7 +134,7 @@ def as_json(result: RestoreResult) -> dict[str, Any]:
     }
 
 
-def _renamed(result: RestoreResult, again: Again) -> Iterator[str]:
+def _renamed(result: RestoreResult) -> Iterator[str]:
     """What to type where a server refused to make a folder: perhaps it does not take the name."""
     refused = [folder for folder in result.folders if folder.other_name]
     if refused:
@@ -142,7 +142,8 @@ def _renamed(result: RestoreResult, again: Again) -> Iterator[str]:
     for folder in refused:
         for source in folder.sources:
             to = ("--to", result.to) if result.to else ()
-            yield f"  {again.command('restore', '--folder', source.name, '--into', folder.other_name, *to)}"
+            words = ("--folder", source.name, "--into", folder.other_name, *to, *result.home)
+            yield f"  {ALL.command('restore', *words)}"
 
 
 def _changed(result: RestoreResult) -> Iterator[str]:

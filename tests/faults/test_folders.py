@@ -267,6 +267,30 @@ def test_what_cannot_be_opened_is_said_and_the_rest_is_exported(scripted: Start,
     assert archived(archive)["shared/info"] == hashes(message(5))
 
 
+def test_a_check_says_which_folders_it_does_not_speak_for(scripted: Start, mailmove: Program) -> None:
+    store = Store()
+    store.add("INBOX", message(1))
+    store.add("Drafts", message(2))
+    store.add("shared/info", message(3))
+    space = """
+        NAMESPACE
+            * NAMESPACE (("" "/")) NIL (("shared/" "/"))
+            {tag} OK done
+    """
+    mailmove.account(scripted(space, store))
+    assert mailmove("export").code == 0
+    checked = mailmove("check", "--server")
+    assert checked.code == 0
+    assert "Everything that is exported is in the archive." in checked.out
+    assert "Note: shared/info is left out: shared: name it with --folder to include it" in checked.out
+    mailmove.account(scripted(store=store), name="whole")
+    assert mailmove("export", "whole").code == 0
+    assert "Everything on the server is in the archive." in mailmove("check", "whole", "--server").out
+    store.add("shared/info", message(4))
+    assert "1 message on the server not in the archive yet" in mailmove("check", "whole", "--server").out
+    assert "Everything that is exported is in the archive." in mailmove("check", "box", "--server").out
+
+
 NAMES: list[bytes] = [
     b"../x",
     b"../../../../tmp/evil",

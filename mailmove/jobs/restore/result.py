@@ -76,6 +76,8 @@ class RestoreResult:
     declined: bool = False
     to: str = ""
     """The account or URL that was named for it to go to."""
+    home: tuple[str, ...] = ()
+    """The options that name the archive it comes from."""
     folders: list[PutBack] = field(default_factory=list)
     unread: tuple[str, ...] = ()
     """What the server said of further folders and cannot be understood; safe for a terminal."""

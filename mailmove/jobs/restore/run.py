@@ -37,7 +37,8 @@ from mailmove.units import plural, timestamp
 class Options:
     """What goes back, one of: messages by SHA-256, folders by patterns, what a run of prune deleted, everything.
 
-    ``into``: one folder for all of it; ``to``: the account that it goes to, as it was named.
+    ``into``: one folder for all of it; ``to``: the account that it goes to, as it was named; ``home``: options that
+    name the archive it comes from.
     """
 
     hashes: frozenset[bytes] = frozenset()
@@ -46,6 +47,7 @@ class Options:
     everything: bool = False
     into: str | None = None
     to: str = ""
+    home: tuple[str, ...] = ()
 
 
 class Restore:
@@ -59,7 +61,7 @@ class Restore:
     """
 
     def __init__(self, account: str, session: Session, archive: Archive, options: Options) -> None:
-        self.result = RestoreResult(account, archive.path, to=options.to)
+        self.result = RestoreResult(account, archive.path, to=options.to, home=options.home)
         self._archive = archive
         selected = _select(archive, options, self.result)
         own = session.endpoint.login == archive.manifest.login
