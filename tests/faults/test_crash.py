@@ -81,3 +81,27 @@ def test_an_export_killed_at_any_step(
             assert record(archive) == expected_record, step
             assert not leftovers(archive), step
     assert reached >= MOST * len(found)
+
+
+@pytest.mark.fault(1)
+def test_an_export_of_what_was_put_back_killed_at_any_step(mailbox: Mailbox, mailmove: Program) -> None:
+    """Whatever the step, both UIDs are known, each message has its file, and in the end only one."""
+    archive = mailmove.account(mailbox)
+    mailbox.fill([message(1), message(2)], arrival=ARRIVAL)
+    mailbox.fill([message(1)], "Other", arrival=ARRIVAL)
+    assert mailmove("export").code == 0
+    mailbox.expunge("INBOX", mailbox.uids())
+    assert mailmove("restore", "--all", "--yes").code == 0
+    with mailmove.kept() as bring_back:
+        found = some(steps(mailmove, "export", calls=("linkat", "renameat", "unlinkat", "syncfs", "write")), 5)
+        expected = files(archive)
+        reached = 0
+        for step in found:
+            bring_back()
+            reached += killed_at(mailmove, step, "export")
+            assert mailmove("check").code == 0, step
+            assert mailmove("export").code == 0, step
+            assert files(archive) == expected, step
+            assert not leftovers(archive), step
+    assert reached >= MOST * len(found)
+    assert len(list((archive / "INBOX/cur").iterdir())) == 2

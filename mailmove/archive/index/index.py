@@ -18,8 +18,8 @@ from mailmove.archive.files import durable
 from mailmove.archive.index import deeds, folders, lacking, messages, tables
 from mailmove.archive.index.deeds import Deeds
 from mailmove.archive.index.folders import Folders
-from mailmove.archive.index.lacking import Lacking
-from mailmove.archive.index.messages import HeadersOf, Messages
+from mailmove.archive.index.messages import HeadersOf
+from mailmove.archive.index.replaced import Replaced
 from mailmove.archive.record import records
 from mailmove.archive.record.journal import Position
 from mailmove.archive.record.newer import Newer
@@ -33,7 +33,7 @@ _KINDS = " ".join(sorted(records.KINDS))
 """What was read so far: an index of a mailmove that knew other kinds has skipped some."""
 
 
-class Index(Messages, Lacking, Folders, Deeds):
+class Index(Replaced, Folders, Deeds):
     """The index of one archive."""
 
     def __init__(self, path: str, uuid: str) -> None:

@@ -125,7 +125,7 @@ class Messages(Tables):
             for (base,) in rows:
                 yield base
 
-    def stored(self, wire: bytes, uidvalidity: int) -> Iterator[Stored]:
+    def _files(self, wire: bytes, uidvalidity: int) -> Iterator[Stored]:
         """The same in full."""
         with self._lock:
             rows = self._db.execute(
@@ -175,11 +175,6 @@ class Messages(Tables):
     def unnamed(self, wire: bytes, uidvalidity: int) -> set[int]:
         """UIDs of a folder whose messages have no Message-ID."""
         return {uid for uid, name in self._rows("uid, message_id", wire, uidvalidity) if name is None}
-
-    def count(self) -> tuple[int, int]:
-        """Messages in the archive and the sum of their octets."""
-        row = self._db.execute("SELECT count(*), coalesce(sum(octets), 0) FROM message").fetchone()
-        return int(row[0]), int(row[1])
 
     def with_body(self, sha256: bytes) -> list[Stored]:
         """Messages whose octets have this hash."""

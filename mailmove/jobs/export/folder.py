@@ -10,6 +10,7 @@ from mailmove.archive import surveying
 from mailmove.archive.files.names import Base
 from mailmove.archive.files.writer import Writer
 from mailmove.archive.proof.adoption import adopt, change_flags, set_aside
+from mailmove.archive.proof.folding import fold
 from mailmove.archive.proof.rehashing import prove_all
 from mailmove.archive.proof.strays import find_moved
 from mailmove.archive.record import records
@@ -37,18 +38,25 @@ Work = Generator[Progress, None, None]
 class FolderExport:
     """Exports one folder after the other into one archive.
 
-    ``after`` collects what is to be recorded once every message before it is.
+    ``after`` collects what is to be recorded once every message before it is, ``complete`` what comes last of all.
     """
 
     def __init__(self, session: Session, archive: Archive, writer: Writer, *, refetch: bool, labels: bool) -> None:
         """``labels``: record each message's Gmail labels."""
         self.after: list[records.Record] = []
+        self.complete: list[records.Record] = []
         self._session = session
         self._archive = archive
         self._writer = writer
         self._refetch = refetch
         self._labels = labels
         self._busy = 0
+        self._looked_at: list[FolderDir] = []
+
+    def fold(self) -> None:
+        """Leave one file of each message that is archived a second time as its restored copy."""
+        for where in self._looked_at:
+            fold(self._archive, where)
 
     def run(self, folder: Folder, outcome: FolderResult, expected: Expect) -> Work:
         """Export a folder; what goes wrong with it or its messages is told in ``outcome``.
@@ -91,6 +99,7 @@ class FolderExport:
         self._retire(opened.folder, selected.uidvalidity, outcome)
         archive.prepare([(opened.folder, selected.uidvalidity)])
         where = archive.folder(wire, selected.uidvalidity)
+        self._looked_at.append(where)
         self._writer.enter(where)
         survey = surveying.survey(archive, where)
         if survey.unrecorded:
@@ -99,6 +108,8 @@ class FolderExport:
         missing = self._missing(where, survey.missing, outcome)
         altered = self._altered(where) if self._refetch else {}
         known = archive.index.known(wire, selected.uidvalidity)
+        for uid in survey.folded:  # listed again, it is to have a file of its own again
+            del known[uid]
         troubles = archive.index.troubles(wire, selected.uidvalidity)
         lost = missing | altered.keys()
         plan = sync.plan_folder(listing, known, lost, troubles.keys(), refetch=self._refetch)
@@ -127,7 +138,7 @@ class FolderExport:
         if not outcome.failures:
             left = plan.listed - len(fetched.vanished)
             state = records.Complete(wire, where.uidvalidity, selected.uidnext, left, selected.highestmodseq)
-            self.after.append(state)
+            self.complete.append(state)
 
     def _by_hash(self, opened: Opened, listing: list[Listed], outcome: FolderResult) -> Work:
         """A server without lasting UIDs: everything is fetched each time, and what the archive holds is dropped again.

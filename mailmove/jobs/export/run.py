@@ -80,6 +80,8 @@ def export(
             result.stopped = error.bare()
         writer.flush()
         archive.record(folders.after)
+        folders.fold()
+        archive.record(folders.complete)
     archive.record([_run(result)])
     if result.total("fetched"):
         clock.vouch_by_archive(archive, int(time.time()))
@@ -136,7 +138,7 @@ def _settled(view: Seen, archive: Archive, options: Options) -> bool:
     if archive.index.troubles(wire, uidvalidity) or archive.index.present(wire, uidvalidity) != status.messages:
         return False
     survey = surveying.survey(archive, archive.folder(wire, uidvalidity))
-    return not survey.missing and not survey.unrecorded
+    return not (survey.missing or survey.unrecorded or survey.doubled)
 
 
 def _vanished(archive: Archive, views: Collection[bytes], result: ExportResult) -> Iterator[records.Gone]:
