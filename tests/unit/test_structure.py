@@ -119,7 +119,7 @@ MAY_NAME_FILES = {
     "archive.files.incoming": "what is only in tmp/: discarded, or set apart to be looked at",
     "archive.proof.rehashing": "another name for a message file, proven; taken back when the file was exchanged",
     "archive.proof.adoption": "a message file that is not recorded is named as it should be, or set aside",
-    "archive.proof.folding": "a second name or copy of a message that was put back, once both hash right, by way of tmp/",
+    "archive.proof.folding": "the second file of a message that was put back, once both hash right, by way of tmp/",
     "archive.moving": "the directories of a folder whose UIDVALIDITY changed move aside",
     # files that can be made again, or that the user asks to be without
     "replacing": "a whole new file in the place of an old one",
