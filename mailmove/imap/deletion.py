@@ -17,13 +17,12 @@ from mailmove.errors import CommandRefused, LackingError
 from mailmove.evidence import Proof, clock
 from mailmove.imap import fetchline, scan
 from mailmove.imap.folders import select
+from mailmove.imap.marks import DELETED, flags_of, is_marked, is_odd, lower
 from mailmove.imap.pace import Pace
 from mailmove.imap.parse import Segments
 from mailmove.imap.wire import Argument, Astring, Wire
 from mailmove.model import Folder, Listed, MessageId, Selected
 from mailmove.units import LONG_LINE, parse_uid_set, uid_sets
-
-DELETED = "\\deleted"
 
 CHANGED = "it changed since the plan was made"
 ODD = "what the server tells of it cannot be read any more"
@@ -128,11 +127,11 @@ class Deletion:
             self._replace(str(error))
             return
         for uid, listed in self._now.items():
-            if _is_odd(listed, wanted[uid]):
+            if is_odd(listed, wanted[uid]):
                 self._left[uid] = ODD
             elif not self._is_as_wanted(uid, listed.flags):
                 self._left[uid] = CHANGED
-        self._release({uid: _flags(self._now[uid]) for uid in self._left})
+        self._release({uid: flags_of(self._now[uid]) for uid in self._left})
         self._queue = sorted(self._now.keys() - self._left.keys(), reverse=True)
 
     def portion(self) -> list[int]:
@@ -265,7 +264,7 @@ class Deletion:
 
     def _is_as_wanted(self, uid: int, flags: frozenset[str]) -> bool:
         ignored = {DELETED} if uid in self.tried else set()
-        return _lower(flags) - ignored == _lower(self._wanted[uid].flags) - ignored
+        return lower(flags) - ignored == lower(self._wanted[uid].flags) - ignored
 
     def _move(self, uids: list[int], trash: Folder) -> None:
         going, differing = self._look(uids)
@@ -281,7 +280,7 @@ class Deletion:
         return [
             uid
             for uid, found in flags.items()
-            if uid in self.tried and DELETED in _lower(found) and not is_marked(self._wanted[uid])
+            if uid in self.tried and DELETED in lower(found) and not is_marked(self._wanted[uid])
         ]
 
     def _release(self, flags: Mapping[int, frozenset[str]]) -> None:
@@ -299,7 +298,7 @@ class Deletion:
             raise _Replaced(REPLACED)
         found = scan.find(self._wire, self._now.keys())
         there = {uid: listed for uid, listed in found.items() if uid in going}
-        if ours := self._ours({uid: _flags(listed) for uid, listed in found.items()}):
+        if ours := self._ours({uid: flags_of(listed) for uid, listed in found.items()}):
             try:
                 unmark(self._wire, self._folder, self._uidvalidity, ours)
             except CommandRefused:
@@ -344,7 +343,7 @@ def unmark(
     if select(wire, folder, writable=True).uidvalidity != uidvalidity:
         return Outcome(left=dict.fromkeys(uids, REPLACED), problem=REPLACED)
     now = scan.find(wire, uids)
-    ours = [uid for uid, listed in now.items() if DELETED in _lower(_flags(listed)) and uid not in others]
+    ours = [uid for uid, listed in now.items() if DELETED in lower(flags_of(listed)) and uid not in others]
     for chosen in uid_sets(ours, LONG_LINE):
         wire.command(b"UID STORE", chosen.encode(), rb"-FLAGS.SILENT (\Deleted)")
     return Outcome(frozenset(uids) - now.keys(), left=dict.fromkeys(now, "the run was interrupted"))
@@ -365,7 +364,7 @@ def _open(
     now = scan.find(wire, wanted.keys())
     for uid, listed in now.items():
         before = wanted[uid]
-        if not _is_odd(listed, before) and (listed.size, listed.arrival) != (before.size, before.arrival):
+        if not is_odd(listed, before) and (listed.size, listed.arrival) != (before.size, before.arrival):
             raise _Replaced(f"UID {uid} announces another size or arrival than before: it is another message now")
     return selected, now
 
@@ -398,23 +397,3 @@ def _contradicts(before: Selected, after: Selected, gone: int) -> bool:
     if not gone or before.uidnext is None or after.uidnext is None:
         return False
     return after.exists > before.exists - gone + (after.uidnext - before.uidnext)
-
-
-def _is_odd(listed: Listed, before: Listed) -> bool:
-    """Whether what is told of a message cannot be compared with what was told before."""
-    untold = (listed.size is None) > (before.size is None) or (listed.arrival is None) > (before.arrival is None)
-    return bool(listed.odd) or untold
-
-
-def _flags(listed: Listed) -> frozenset[str]:
-    """The flags of a message; one whose flags cannot be read may carry our mark."""
-    return listed.flags | {DELETED} if listed.odd else listed.flags
-
-
-def is_marked(listed: Listed) -> bool:
-    r"""Whether a message carries ``\Deleted``."""
-    return DELETED in _lower(listed.flags)
-
-
-def _lower(flags: Iterable[str]) -> frozenset[str]:
-    return frozenset(flag.lower() for flag in flags)

@@ -6,20 +6,17 @@ All that takes long or can fail comes before the plan is shown; nothing but dele
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailmove.archive.index import headers
 from mailmove.archive.index.messages import Known
-from mailmove.archive.proof.rehashing import MISSING, Inode, Reading, prove_all
-from mailmove.archive.proof.strays import find_evidence
-from mailmove.archive.record import records
-from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.proof.rehashing import Inode, Reading
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused, LackingError
 from mailmove.evidence import waived
-from mailmove.imap import deletion, quota, scan
+from mailmove.imap import deletion, scan
 from mailmove.imap.folders import look, select
 from mailmove.imap.session import Session
 from mailmove.jobs import clock
@@ -27,10 +24,11 @@ from mailmove.jobs.dates import known_dates
 from mailmove.jobs.export.run import Options as ExportOptions
 from mailmove.jobs.export.run import export
 from mailmove.jobs.fetching import FolderChanged, Opened
-from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune import gmail, rules
+from mailmove.jobs.prune.measuring import measure
+from mailmove.jobs.prune.proving import Prover, lacking
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan
-from mailmove.jobs.standins import doubts
 from mailmove.mail import fields
 from mailmove.model import Folder, Listed, MessageId, Seen
 from mailmove.plan import brakes, gauge
@@ -43,7 +41,6 @@ from mailmove.plan.retention import (
     Stays,
     decide,
     is_drafts,
-    keep_unproven,
     needed,
 )
 from mailmove.plan.rules import FolderAge, Rules
@@ -215,7 +212,7 @@ class Planner:
         known = self._known(folder)
         dates = self._dates(folder, opened, rule, listing)
         folder.decisions = decide(listing, rule, dates, known)
-        folder.lacking = _lacking(folder, known)
+        folder.lacking = lacking(folder, known)
         if self.plan.trash is not None:
             self._ids[folder.folder.wire] = gmail.identities(folder.folder, listing)
         if not folder.decisions.go:
@@ -344,21 +341,21 @@ class Planner:
     def _secure(self, folders: Iterable[FolderPlan], only: Collection[int] | None = None) -> Work:
         """See to it that what goes is in the archive, and prove that it is; what is not stays."""
         chosen = [(f, set(f.decisions.go if only is None else only)) for f in folders if f.decisions.go]
-        lacking = [folder for folder, uids in chosen if folder.lacking & uids]
+        incomplete = [folder for folder, uids in chosen if folder.lacking & uids]
         if self.options.without_archive or self.options.dry_run:
             for folder, uids in chosen:
                 folder.unarchived |= folder.lacking & uids
-        elif lacking:
-            yield from self._export([folder.folder for folder in lacking])
-            for folder in lacking:
-                folder.lacking = _lacking(folder, self._known(folder))
+        elif incomplete:
+            yield from self._export([folder.folder for folder in incomplete])
+            for folder in incomplete:
+                folder.lacking = lacking(folder, self._known(folder))
         read: dict[Inode, Reading] = {}
         for folder, uids in chosen:
             if self.options.without_archive:
                 messages = (MessageId(folder.folder.wire, folder.uidvalidity, uid) for uid in uids)
                 folder.evidence.update((message.uid, waived(message)) for message in messages)
             else:
-                yield from self._prove(folder, uids, read)
+                yield from Prover(self.session, self.archive, self.plan).prove(folder, uids, read)
             self._count_sent_later(folder)
 
     def _export(self, folders: list[Folder]) -> Work:
@@ -371,60 +368,6 @@ class Planner:
             if result.stopped is not None:
                 raise result.stopped
             self.plan.exported += result.total("fetched") + result.total("linked")
-
-    def _prove(self, folder: FolderPlan, uids: set[int], read: dict[Inode, Reading]) -> Work:
-        """Re-hash the archive's file of every message that is to go."""
-        archive, candidates = self.archive, uids - folder.unarchived
-        if archive is None or not candidates:
-            return
-        where = archive.manifest.find(folder.folder.wire, folder.uidvalidity)
-        why: dict[int, str] = {}
-        before = len(folder.evidence)
-        if where is not None:
-            yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
-            why |= self._stand_ins(folder, archive, candidates)
-        self.plan.verified += len(folder.evidence) - before
-        troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
-        for uid in keep_unproven(folder.decisions, candidates, folder.evidence.keys()):
-            folder.unproven[uid] = why.get(uid) or troubles.get(uid, "it is not in the archive")
-
-    def _hash(
-        self,
-        folder: FolderPlan,
-        archive: Archive,
-        where: FolderDir,
-        wanted: Collection[int],
-        read: dict[Inode, Reading],
-        why: dict[int, str],
-    ) -> Work:
-        """Find evidence for these in the archive right now; ``why`` receives what is wrong with the others."""
-        stored = archive.index.current(where.wire, where.uidvalidity, wanted)
-        yield Expect(len(stored), sum(one.base.octets for one in stored.values()))
-        missing = []
-        for verdict in prove_all(archive, where, stored.values(), read):
-            self.session.cancel.check()
-            uid = verdict.stored.id.uid
-            if verdict.evidence is not None:
-                folder.evidence[uid] = verdict.evidence
-            else:
-                why[uid] = verdict.problem
-                if verdict.problem == MISSING:
-                    missing.append(verdict.stored)
-            yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
-        if missing:
-            folder.evidence.update((one.message.uid, one) for one in find_evidence(archive, missing, read))
-
-    def _stand_ins(self, folder: FolderPlan, archive: Archive, candidates: Collection[int]) -> dict[int, str]:
-        """Take the evidence from what may not be the message; the next export asks for that again."""
-        key = folder.folder.wire, folder.uidvalidity
-        stored = archive.index.current(*key, candidates & folder.evidence.keys())
-        sizes = {uid: folder.decisions.go[uid].size for uid in stored}
-        found = doubts(archive, ((one, folder.evidence[uid]) for uid, one in stored.items()), sizes)
-        for uid in found:
-            del folder.evidence[uid]
-        if not self.options.dry_run:
-            archive.record([records.Trouble(*key, uid, why) for uid, why in found.items()])
-        return found
 
     def _count_sent_later(self, folder: FolderPlan) -> None:
         """How many of what goes have a Date header that is not old enough, as far as the archive tells."""
@@ -439,25 +382,6 @@ class Planner:
         plan = self.plan
         if doubt := clock.doubt(plan, self.archive, self.session, views):
             plan.doubts.append(doubt)
-
-
-def measure(session: Session, views: Iterable[Seen], limit: int | None) -> gauge.Quota | None:
-    """How full the mailbox is; None when nobody says. ``limit``: as configured, in octets."""
-    statuses = [(view.folder, view.status) for view in views if view.status is not None]
-    roots = session.ask(lambda: quota.roots(session.wire, [folder for folder, _ in statuses]))
-    sizes = [status.size for _, status in statuses]
-    found = gauge.quota(roots, sum(size or 0 for size in sizes), limit)
-    return None if None in sizes and found.tightest.source is not gauge.Source.SERVER else found
-
-
-def _lacking(folder: FolderPlan, known: Mapping[int, Known]) -> set[int]:
-    """Of what goes in a folder, what the archive does not hold as the messages that they are now."""
-    return {uid for uid, listed in folder.decisions.go.items() if not _is_archived(listed, known.get(uid))}
-
-
-def _is_archived(listed: Listed, known: Known | None) -> bool:
-    """Whether the archive's record is of this very message: size and arrival as announced when it was archived."""
-    return known is not None and (known.size, known.arrival) == (listed.size, listed.arrival)
 
 
 def _replaced(archive: Archive, folder: FolderPlan) -> bool:

@@ -22,13 +22,14 @@ from mailmove.errors import (
     Throttled,
     Unreachable,
 )
-from mailmove.imap import deletion
 from mailmove.imap.deletion import Deletion, Outcome
 from mailmove.imap.folders import look
+from mailmove.imap.marks import is_marked
 from mailmove.imap.session import Session
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune import gmail, settle
-from mailmove.jobs.prune.plan import Options, Planner, measure
+from mailmove.jobs.prune.measuring import measure
+from mailmove.jobs.prune.plan import Options, Planner
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan, PruneResult
 from mailmove.plan.gauge import Gauge
 from mailmove.units import plural, timestamp
@@ -109,7 +110,7 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
         folder=folder.folder.wire,
         uidvalidity=folder.uidvalidity,
         uids=frozenset(going),
-        marked=frozenset(uid for uid, listed in going.items() if deletion.is_marked(listed)),
+        marked=frozenset(uid for uid, listed in going.items() if is_marked(listed)),
         unarchived=frozenset(folder.unarchived),
         proof="none" if planned.without_archive else "sha256",
         answer=result.answer,

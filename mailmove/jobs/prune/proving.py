@@ -1,0 +1,93 @@
+"""Proving, for a plan, that what is to go is in the archive: each message's file is read and hashed again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping
+
+from mailmove.archive.index.messages import Known
+from mailmove.archive.proof.rehashing import MISSING, Inode, Reading, prove_all
+from mailmove.archive.proof.strays import find_evidence
+from mailmove.archive.record import records
+from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.store import Archive
+from mailmove.imap.session import Session
+from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.jobs.prune.result import FolderPlan, PrunePlan
+from mailmove.jobs.standins import doubts
+from mailmove.model import Listed
+from mailmove.plan.retention import (
+    keep_unproven,
+)
+
+Work = Generator[Progress, None, None]
+
+
+class Prover:
+    """Finds the evidence of one plan; what has none stays."""
+
+    def __init__(self, session: Session, archive: Archive | None, plan: PrunePlan) -> None:
+        self._session, self._archive, self._plan = session, archive, plan
+
+    def prove(self, folder: FolderPlan, uids: set[int], read: dict[Inode, Reading]) -> Work:
+        """Re-hash the archive's file of every message that is to go."""
+        archive, candidates = self._archive, uids - folder.unarchived
+        if archive is None or not candidates:
+            return
+        where = archive.manifest.find(folder.folder.wire, folder.uidvalidity)
+        why: dict[int, str] = {}
+        before = len(folder.evidence)
+        if where is not None:
+            yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
+            why |= self._stand_ins(folder, archive, candidates)
+        self._plan.verified += len(folder.evidence) - before
+        troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
+        for uid in keep_unproven(folder.decisions, candidates, folder.evidence.keys()):
+            folder.unproven[uid] = why.get(uid) or troubles.get(uid, "it is not in the archive")
+
+    def _hash(
+        self,
+        folder: FolderPlan,
+        archive: Archive,
+        where: FolderDir,
+        wanted: Collection[int],
+        read: dict[Inode, Reading],
+        why: dict[int, str],
+    ) -> Work:
+        """Find evidence for these in the archive right now; ``why`` receives what is wrong with the others."""
+        stored = archive.index.current(where.wire, where.uidvalidity, wanted)
+        yield Expect(len(stored), sum(one.base.octets for one in stored.values()))
+        missing = []
+        for verdict in prove_all(archive, where, stored.values(), read):
+            self._session.cancel.check()
+            uid = verdict.stored.id.uid
+            if verdict.evidence is not None:
+                folder.evidence[uid] = verdict.evidence
+            else:
+                why[uid] = verdict.problem
+                if verdict.problem == MISSING:
+                    missing.append(verdict.stored)
+            yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
+        if missing:
+            folder.evidence.update((one.message.uid, one) for one in find_evidence(archive, missing, read))
+
+    def _stand_ins(self, folder: FolderPlan, archive: Archive, candidates: Collection[int]) -> dict[int, str]:
+        """Take the evidence from what may not be the message; the next export asks for that again."""
+        key = folder.folder.wire, folder.uidvalidity
+        stored = archive.index.current(*key, candidates & folder.evidence.keys())
+        sizes = {uid: folder.decisions.go[uid].size for uid in stored}
+        found = doubts(archive, ((one, folder.evidence[uid]) for uid, one in stored.items()), sizes)
+        for uid in found:
+            del folder.evidence[uid]
+        if not self._plan.dry_run:
+            archive.record([records.Trouble(*key, uid, why) for uid, why in found.items()])
+        return found
+
+
+def lacking(folder: FolderPlan, known: Mapping[int, Known]) -> set[int]:
+    """Of what goes in a folder, what the archive does not hold as the messages that they are now."""
+    return {uid for uid, listed in folder.decisions.go.items() if not _is_archived(listed, known.get(uid))}
+
+
+def _is_archived(listed: Listed, known: Known | None) -> bool:
+    """Whether the archive's record is of this very message: size and arrival as announced when it was archived."""
+    return known is not None and (known.size, known.arrival) == (listed.size, listed.arrival)
