@@ -20,6 +20,8 @@ from typing import Any, Protocol
 
 from imapclient import IMAPClient
 
+from mailmove.cli import topics
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -35,6 +37,13 @@ def message(number: int, *, size: int = 400, subject: str | None = None, sent: d
     ).encode()
     line = f"line of message {number}, padded to sixty octets or so {'x' * 20}\r\n".encode()
     return head + line * max(1, (size - len(head)) // len(line))
+
+
+def topic(name: str) -> str:
+    """What ``mailmove help NAME`` says."""
+    text = topics.read(name)
+    assert text is not None, name
+    return text
 
 
 def sha256(text: bytes) -> str:

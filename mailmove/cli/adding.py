@@ -191,8 +191,9 @@ def _client(setup: Setup, found: Found, wanted: Wanted) -> tuple[OAuthClient | N
     known = setup.config.client(issuer)
     if known is not None:
         return known, False
-    how = f"Write it to {visible(setup.config.path)} as client_id in [oauth.{issuer}]; the README tells how to get one."
-    client_id = _asked(f"Your OAuth 2 client ID at {issuer.capitalize()} (the README tells how to get one)", how)
+    get = "how to get one: mailmove help accounts"
+    how = f"Write it to {visible(setup.config.path)} as client_id in [oauth.{issuer}]; {get}"
+    client_id = _asked(f"Your OAuth 2 client ID at {issuer.capitalize()} ({get})", how)
     secret = terminal.ask("Its client secret") if issuer == "google" else ""
     return OAuthClient(issuer, client_id, secret), True
 

@@ -1,4 +1,4 @@
-"""``mailmove help``: a command's help, or a topic, which is a Markdown file of ``mailmove/docs``."""
+"""``mailmove help``: a command's help, a topic, which is a Markdown file of ``mailmove/docs``, or both."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ def help(
     """Explain a command or a topic."""
     from mailmove.cli import topics
 
-    root = context.find_root()
+    root: Any = context.find_root()
     words = what or []
-    if (topic := topics.read("-".join(words))) is not None:
+    topic = topics.read("-".join(words))
+    if topic is not None and words[0] not in root.command.list_commands(root):
         print(topic.rstrip())
         return
     found = _found(root, words)
     print(found.get_help())
+    if topic is not None:
+        print(f"\n{topic.rstrip()}")
     if found is root:
         print("\nTopics:")
         width = max(map(len, topics.titles()), default=0)

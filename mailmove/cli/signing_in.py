@@ -145,7 +145,7 @@ def _sign_in(account: Account) -> tuple[Secret, Vault]:
     if grant.refresh_token is None:
         raise LoginError(
             "the sign-in gave no refresh token: it would have to be repeated every hour",
-            "Does your registration allow offline access? The README tells how to make one.",
+            "Does your registration allow offline access? How to make one: mailmove help accounts",
         )
     held = Held(grant.refresh_token)
     return Tokens(account, held, grant), held

@@ -86,7 +86,7 @@ class Report:
             yield f"PROBLEM: {account}: {problem}"
 
     def as_json(self, result: AuditResult) -> dict[str, Any]:
-        """One account; README tells what each key means."""
+        """One account; the topic ``audit`` tells what each key means."""
         return {
             "account": result.account,
             "exit": int(result.exit),

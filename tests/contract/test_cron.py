@@ -1,4 +1,4 @@
-"""The crontab line and the systemd units of the README do as pasted what the README says."""
+"""The crontab line and the systemd units of the topic ``cron`` do as pasted what it says."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import NOW, Mailbox, Program, Server, archived, hashes, message, total
+from tests.kit import NOW, Mailbox, Program, Server, archived, hashes, message, topic, total
 from tests.servers.model import Command
 from tests.servers.scripted import Conversation, Scripted
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("\n## Run it from cron\n")[2].partition("\n## ")[0]
+TOPIC = topic("cron")
 
 
 def pasted(first: str) -> str:
-    """The block of code that begins with this, as pasted from the README."""
-    blocks = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", SECTION, re.MULTILINE)
+    """The block of code that begins with this, as pasted from the topic."""
+    blocks = re.findall(r"(?:^ {4}.*\n|^\n(?= {4}))+", TOPIC, re.MULTILINE)
     plain = ["\n".join(line[4:] for line in block.splitlines()).strip() + "\n" for block in blocks]
     (found,) = [block for block in plain if first in block]
     return found

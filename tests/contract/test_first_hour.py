@@ -70,7 +70,7 @@ def test_the_only_account_need_not_be_named(mailbox: Mailbox, mailmove: Program)
 
 
 def test_a_new_computer(pruned: str, mailbox: Mailbox, mailmove: Program) -> None:
-    """As the README says: the directory is copied, the account set up, then check and export."""
+    """As the topic ``new-computer`` says: the directory is copied, the account set up, then check and export."""
     new = mailmove.elsewhere("new")
     home = new.account(mailbox)
     subprocess.run(["cp", "-a", mailmove.home / "box", home], check=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import Mailbox, Program, message
+from tests.kit import Mailbox, Program, message, topic
 from tests.servers.dovecot import Dovecot, installed
 
 TOLD = {"2.3": r" mail_location = .*\n", "2.4": r" mail_driver = .*\n( +mail\w+ = .*\n)+"}
-"""Where README tells a Dovecot of either language how to serve an archive."""
+"""Where the topic ``mail-programs`` tells a Dovecot of either language how to serve an archive."""
 FOLDERS = ("INBOX", "Sent", "Archive/2019", "Työ/Laskut & Kuitit", "cur", "100 % :-)")
 FLAGS = (("\\Seen",), ("\\Flagged", "\\Answered"), ("\\Deleted", "\\Seen"), ("\\Draft", "$Invoice"), ())
 
@@ -36,9 +36,8 @@ def archive(mailbox: Mailbox, mailmove: Program) -> Path:
 
 @pytest.fixture
 def served(archive: Path) -> Iterator[tuple[Mailbox, Path]]:
-    """A Dovecot that serves a copy of the archive, by the lines that README tells for its version."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    told = re.search(TOLD[installed()[1]], readme)
+    """A Dovecot that serves a copy of the archive, by the lines of the topic ``mail-programs`` for its version."""
+    told = re.search(TOLD[installed()[1]], topic("mail-programs"))
     assert told
     directory = re.search(r"~/([^:\s]+)", told[0])
     assert directory

@@ -1,4 +1,4 @@
-"""README and help are whole: every command, every option, one line each."""
+"""README, topics and help are whole: every command, every option, one line each; links lead somewhere."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import typer
 
-from mailmove.cli import command_line
+from mailmove.cli import command_line, topics
+from tests.kit import topic
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+TOP = Path(__file__).parents[2]
+README = (TOP / "README.md").read_text(encoding="utf-8")
+PAGES = {"README.md": README} | {f"mailmove/docs/{name}.md": topic(name) for name in topics.titles()}
 ROOT: Any = command_line()
 
 
@@ -73,11 +76,12 @@ def test_a_short_option_stands_for_the_same_everywhere() -> None:
     assert long["-n"] == {"--dry-run"}
 
 
-def test_what_the_readme_shows_exists() -> None:
+def test_what_readme_and_topics_show_exists() -> None:
     """Each ``mailmove …`` in a line of code is a command, and its options are options of it."""
-    code = re.findall(r"^ {4}(?:\$ )?(mailmove .*)$", README, re.MULTILINE)
-    code += re.findall(r"`(mailmove [^`]*)`", README)
-    assert len(code) > 10
+    text = "\n".join(PAGES.values())
+    code = re.findall(r"^ {4}(?:\$ )?(mailmove .*)$", text, re.MULTILINE)
+    code += re.findall(r"`(mailmove [^`]*)`", text)
+    assert len(code) > 100
     for line in code:
         for text in re.split(r"[;|]", re.sub(r"\s+#.*", "", line)):
             words = text.split()
@@ -90,3 +94,24 @@ def test_what_the_readme_shows_exists() -> None:
             known = {option for parameter in COMMANDS[name].params for option in parameter.opts} | {"-h", "--help"}
             used = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
             assert used <= known, line
+
+
+def test_the_readme_leads_to_every_topic_and_stays_a_first_page() -> None:
+    links = re.findall(r"^\| \[([a-z-]+)\]\(mailmove/docs/([a-z-]+)\.md\) \|", README, re.MULTILINE)
+    assert sorted(links) == [(name, name) for name in topics.titles()]
+    assert len(README.splitlines()) <= 260
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)]*)\)", PAGES[page]):
+        assert link.startswith("https://") or (TOP / page).parent.joinpath(link).is_file(), link
+    for name in re.findall(r"mailmove help ([a-z-]+)", PAGES[page]):
+        assert name in topics.titles(), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_fits_an_editor(page: str) -> None:
+    """No line of prose is longer than a line of code may be; tables and links cannot be broken."""
+    for line in PAGES[page].splitlines():
+        assert len(line) <= 120 or line.startswith(("|", "    ")) or "](https://" in line, line

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from mailmove import errors
 from mailmove.errors import Exit, MailmoveError, most_serious
+from tests.kit import topic
 
-SECTION = (Path(errors.__file__).parent / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+SECTION = topic("exit-codes")
 
 
 def test_each_number_has_one_name() -> None:

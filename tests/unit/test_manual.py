@@ -60,6 +60,8 @@ def test_help_is_the_commands_own(mailmove: Program) -> None:
 
 def test_a_topic_is_read_and_another_word_refused(mailmove: Program) -> None:
     assert mailmove("help", "exit-codes").out.startswith("# Exit codes")
+    both = mailmove("help", "prune").out
+    assert both == mailmove("prune", "--help").out + "\n" + (topics.read("prune") or "")
     done = mailmove("help", "account", "exports")
     assert done.code == 2
     assert "account exports" in done.err

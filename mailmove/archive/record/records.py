@@ -8,7 +8,7 @@ fact comes in a new kind. Unknown kinds are kept and skipped. Where ignoring a k
 lines say ``"must":true``: a mailmove that does not know it only reads the archive.
 
 To add a kind: its value with a line in :data:`KINDS` (``needs`` makes it a must), what the index makes of it, a line in
-the test's table of frozen kinds, and one in README's table.
+the test's table of frozen kinds, and one in the table of docs/archive-format.md.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""The format rule: the fields of a kind of record never change; every kind is in the table that README has of them."""
+"""The format rule: the fields of a kind of record never change; the topic archive-format has every kind."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from mailmove.archive.record import records
 from mailmove.archive.record.records import KINDS, Kind
+from tests.kit import topic
 
-README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+TOPIC = topic("archive-format")
 
 FROZEN = {
     "archive": ('"format":1,"uuid":"u"', ""),
@@ -124,9 +124,6 @@ def test_in_doubt_an_unknown_kind_must_not_be_ignored(said: dict[str, Any], must
     assert (record.must, record.needs) == (must, "")
 
 
-def test_readme_has_every_kind_in_its_table() -> None:
-    section = README.partition("\n## The archive's format\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(KINDS)
-    assert [kind for kind, (_, needs) in KINDS.items() if needs] == re.findall(
-        r"^\| `([a-z-]+)` \| must", section, re.M
-    )
+def test_the_topic_has_every_kind_in_its_table() -> None:
+    assert re.findall(r"^\| `([a-z-]+)` \|", TOPIC, re.MULTILINE) == list(KINDS)
+    assert [kind for kind, (_, needs) in KINDS.items() if needs] == re.findall(r"^\| `([a-z-]+)` \| must", TOPIC, re.M)
