@@ -97,10 +97,21 @@ def main(
     given: options.Given,
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    install_completion: Annotated[
+        bool, typer.Option("--install-completion", help="Let this shell complete words: bash, zsh or fish.")
+    ] = False,
+    show_completion: Annotated[
+        bool, typer.Option("--show-completion", help="Print the script that does so, to install it by hand.")
+    ] = False,
 ) -> None:
     """Makes room in a full mailbox without losing mail: archive every message at home, then delete the old ones."""
     if version:
         print(f"mailmove {__version__}")
+        raise typer.Exit(Exit.DONE)
+    if install_completion or show_completion:
+        from mailmove.cli import shells
+
+        print((shells.install() if install_completion else shells.script()).rstrip())
         raise typer.Exit(Exit.DONE)
     if context.invoked_subcommand is None:
         raise typer.Exit(_next_step(given))
@@ -145,6 +156,11 @@ def _run(arguments: list[str], line: Line) -> int:
     try:
         try:
             command = command_line()
+            if options.COMPLETES in os.environ:
+                from mailmove.cli import completing
+
+                completing.answer(command, line)
+                return int(Exit.DONE)
             with command.make_context("mailmove", list(arguments), obj=line) as context:
                 command.invoke(context)
             return int(Exit.DONE)

@@ -149,7 +149,9 @@ def test_accounts(
 @options.takes("json", "verbose")
 def change_password(
     given: options.Given,
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    account: Annotated[
+        str, typer.Argument(metavar="ACCOUNT", help="The account.", autocompletion=options.account_names)
+    ],
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Change it for all accounts that share its file.")] = False,
 ) -> None:
     """Give an account a new password, or sign in again.
@@ -183,7 +185,12 @@ def change_password(
 @options.takes("json")
 def show_account(
     given: options.Given,
-    account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="The account; none: the only one.")] = None,
+    account: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ACCOUNT]", help="The account; none: the only one.", autocompletion=options.account_names
+        ),
+    ] = None,
 ) -> None:
     """Show an account's settings and what its provider wants.
 
@@ -206,7 +213,12 @@ def show_account(
 @options.takes("json")
 def remove_account(
     given: options.Given,
-    account: Annotated[str | None, typer.Argument(metavar="[ACCOUNT]", help="The account; none: the only one.")] = None,
+    account: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ACCOUNT]", help="The account; none: the only one.", autocompletion=options.account_names
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove an account and its secret; its archive stays.
@@ -244,7 +256,9 @@ def remove_account(
 @options.takes("ca_file", "json", "verbose")
 def rebind_account(
     given: options.Given,
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account.")],
+    account: Annotated[
+        str, typer.Argument(metavar="ACCOUNT", help="The account.", autocompletion=options.account_names)
+    ],
     host: Annotated[str | None, typer.Option("--host", metavar="HOST", help="What the server is called now.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port now.")] = None,
     user: Annotated[str | None, typer.Option("--user", metavar="USER", help="What the login is called now.")] = None,

@@ -19,7 +19,9 @@ def history(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ACCOUNT|DIR]... [RUN]", help="Archives, none: all; and a run, to see all that it did."
+            metavar="[ACCOUNT|DIR]... [RUN]",
+            help="Archives, none: all; and a run, to see all that it did.",
+            autocompletion=options.accounts_and_runs,
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The last N runs; 0: all.")] = 30,

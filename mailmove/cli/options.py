@@ -22,14 +22,50 @@ from mailmove.report.again import Again
 from mailmove.safe import few, visible
 from mailmove.streams import typed
 
+COMPLETES = "_MAILMOVE_COMPLETE"
+"""The variable by which a shell asks how a word goes on: its name. ``_MAILMOVE_LINE`` has the line up to the cursor."""
+
+
+def account_names(context: typer.Context) -> list[str]:
+    """For completion: the accounts."""
+    from mailmove.cli import completing
+
+    return completing.accounts(context.params)
+
+
+def folder_names(context: typer.Context) -> list[str]:
+    """For completion: the folders of the archives that are meant."""
+    from mailmove.cli import completing
+
+    return completing.folders(context.params)
+
+
+def run_names(context: typer.Context) -> list[tuple[str, str]]:
+    """For completion: the runs of the archives that are meant."""
+    from mailmove.cli import completing
+
+    return completing.runs(context.params)
+
+
+def accounts_and_runs(context: typer.Context) -> list[Any]:
+    """For completion where either may stand."""
+    return [*account_names(context), *run_names(context)]
+
+
 Accounts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ACCOUNT|URL]...", help="Accounts by name, unique prefix or URL; none: all accounts."),
+    typer.Argument(
+        metavar="[ACCOUNT|URL]...",
+        help="Accounts by name, unique prefix or URL; none: all accounts.",
+        autocompletion=account_names,
+    ),
 ]
 Archives = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[ACCOUNT|DIR]...", help="Archives by account or by directory; none: those of all accounts."
+        metavar="[ACCOUNT|DIR]...",
+        help="Archives by account or by directory; none: those of all accounts.",
+        autocompletion=account_names,
     ),
 ]
 ConfigFile = Annotated[str | None, typer.Option("-c", "--config", metavar="FILE", help="The configuration file.")]
@@ -55,16 +91,28 @@ ArchiveDir = Annotated[
 InAccounts = Annotated[
     list[str] | None,
     typer.Option(
-        "-a", "--account", metavar="ACCOUNT|DIR", help="Only these archives, by account or directory; none: all."
+        "-a",
+        "--account",
+        metavar="ACCOUNT|DIR",
+        help="Only these archives, by account or directory; none: all.",
+        autocompletion=account_names,
     ),
 ]
 Include = Annotated[
     list[str] | None,
-    typer.Option("--folder", metavar="PATTERN", parser=typed, help=r"Only these folders: a name, *, ?, or \Sent."),
+    typer.Option(
+        "--folder",
+        metavar="PATTERN",
+        parser=typed,
+        autocompletion=folder_names,
+        help=r"Only these folders: a name, *, ?, or \Sent.",
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option("--exclude", metavar="PATTERN", parser=typed, help="Leave these folders out."),
+    typer.Option(
+        "--exclude", metavar="PATTERN", parser=typed, autocompletion=folder_names, help="Leave these folders out."
+    ),
 ]
 
 

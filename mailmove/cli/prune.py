@@ -35,7 +35,11 @@ def prune(
     context: typer.Context,
     accounts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ACCOUNT|URL]...", help="Accounts by name, unique prefix or URL; none: see below."),
+        typer.Argument(
+            metavar="[ACCOUNT|URL]...",
+            help="Accounts by name, unique prefix or URL; none: see below.",
+            autocompletion=options.account_names,
+        ),
     ] = None,
     older_than: Age = None,
     archived_for: Annotated[

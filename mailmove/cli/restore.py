@@ -22,14 +22,32 @@ def restore(
     ] = None,
     folder: options.Include = None,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="What this run of prune deleted; see mailmove history.")
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="What this run of prune deleted; see mailmove history.",
+            autocompletion=options.run_names,
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every message of the archive.")] = False,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="ACCOUNT|URL", help="Into another account than the archive's own.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="ACCOUNT|URL",
+            help="Into another account than the archive's own.",
+            autocompletion=options.account_names,
+        ),
     ] = None,
     into: Annotated[
-        str | None, typer.Option("--into", metavar="FOLDER", help="All into this one folder, each message once.")
+        str | None,
+        typer.Option(
+            "--into",
+            metavar="FOLDER",
+            help="All into this one folder, each message once.",
+            autocompletion=options.folder_names,
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only say what would be put where.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,

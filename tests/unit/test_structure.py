@@ -62,6 +62,7 @@ ONLY_IN = {
     "imapclient": {"imap"},
     "imaplib": {"imap", "demo"},  # the demo fills a server of its own
     "sqlite3": {"archive"},
+    "shellingham": {"cli"},
     "typer": {"cli"},
     "rich": {"report"},
     "tqdm": {"report"},
