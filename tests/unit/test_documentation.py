@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 import typer
 
 from mailmove.cli import command_line, topics
+from mailmove.demo.show import STEPS
 from tests.kit import topic
+from tests.picture import PICTURE, SHOWN
 
 TOP = Path(__file__).parents[2]
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -115,3 +118,12 @@ def test_a_page_fits_an_editor(page: str) -> None:
     """No line of prose is longer than a line of code may be; tables and links cannot be broken."""
     for line in PAGES[page].splitlines():
         assert len(line) <= 120 or line.startswith(("|", "    ")) or "](https://" in line, line
+
+
+def test_the_picture_shows_commands_of_the_demo() -> None:
+    text = html.unescape(PICTURE.read_text(encoding="utf-8")).replace("\xa0", " ")
+    typed = re.findall(r">\$ (mailmove [^<]*)<", text)
+    known = [re.escape(step).replace(r"\{id\}", "[0-9a-f]+") for _, step in STEPS]
+    assert len(typed) == len(SHOWN)
+    for line in typed:
+        assert any(re.fullmatch(step, line) for step in known), line
