@@ -202,10 +202,12 @@ class Deletion:
 
     def _expunge(self, uids: list[int]) -> None:
         modified, since = self._mark(uids)
-        changed = dict.fromkeys(modified & set(uids), CHANGED)
-        going, differing = self._look([uid for uid in uids if uid not in changed], since)
-        self._left.update(changed | differing)
-        self._release(dict.fromkeys(differing, frozenset({DELETED})))
+        self._left.update(dict.fromkeys(modified & set(uids), CHANGED))
+        going, differing = self._look([uid for uid in uids if uid not in modified], since)
+        while differing:  # nothing may come between the last look and EXPUNGE
+            self._left.update(differing)
+            self._release(dict.fromkeys(differing, frozenset({DELETED})))
+            going, differing = self._look(going, since)
         if going:
             began = time.monotonic()
             self._send(b"UID EXPUNGE", _set(going))

@@ -11,7 +11,7 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mailmove.errors import MailmoveError
 from mailmove.jobs.prune.result import PruneResult
 from mailmove.plan.policy import Asked, Keep, Policy
-from mailmove.units import parse_age
+from mailmove.units import Age, parse_age
 from tests.kit import hashes, message
 from tests.pruning import Pruner
 from tests.servers.model import Box, Command, Mail
@@ -31,6 +31,7 @@ from tests.servers.scripted import Conversation, Scripted
 
 FOLDERS = ("INBOX", "Work", "Trash")
 UNUSABLE = [b"NIL", b'"01-Jan-1970 00:00:01 +0000"']
+SPELLINGS = (None, "work", "Work/", " WORK ", "INBOX/Work")
 HARMS = ("disk swapped", "files removed", "backup moved in", "backup copied over")
 AGES = (0, 1, 29, 31, 200, 3000)  # days
 
@@ -225,6 +226,7 @@ class Mailbox(RuleBasedStateMachine):
         meanwhile: str | None,
         starring: list[str],
         fresh: int,
+        rules: Mapping[str, Age | None] | None = None,
     ) -> None:
         for _ in range(fresh):
             self.deliver("INBOX", 3000, frozenset())
@@ -250,7 +252,9 @@ class Mailbox(RuleBasedStateMachine):
         asked = Asked(age=parse_age(age))
         self.server.arm(cuts)
         try:
-            result = self.pruner(asked, Policy(keep=keep), now=self.now, unattended=unattended, between=happen)
+            result = self.pruner(
+                asked, Policy(keep=keep, folders=rules or {}), now=self.now, unattended=unattended, between=happen
+            )
         except MailmoveError:
             result = None
         starred = self.server.starred
@@ -273,12 +277,17 @@ class Mailbox(RuleBasedStateMachine):
         meanwhile=st.sampled_from([None, None, *HARMS]),
         starring=st.lists(st.sampled_from(["UID STORE", "UID FETCH"]), min_size=1, max_size=2),
         fresh=st.integers(2, 5),
+        spelling=st.sampled_from(SPELLINGS),
     )
     def prune_while_nothing_breaks(
-        self, data: st.DataObject, meanwhile: str | None, starring: list[str], fresh: int
+        self, data: st.DataObject, meanwhile: str | None, starring: list[str], fresh: int, spelling: str | None
     ) -> None:
-        """Then all of it goes but what another program flags."""
-        self.prune_now([], "30d", frozenset(), False, data, meanwhile, starring, fresh)
+        """Then all of it goes but what another program flags, and what a rule keeps however it is spelt."""
+        self.deliver("Work", 3000, frozenset())
+        kept = list(self.server.store["Work"].mails)
+        rules: dict[str, Age | None] = {spelling: None} if spelling else {}
+        self.prune_now([], "30d", frozenset(), False, data, meanwhile, starring, fresh, rules)
+        assert not spelling or self.server.store["Work"].mails == kept, "never is never"
 
     def _harm(self, how: str) -> None:
         """What happens to the archive's disk while the question is open."""
