@@ -12,7 +12,7 @@ from mailmove.archive.index.headers import Headers
 from mailmove.archive.index.headers import scan as scan_headers
 from mailmove.archive.index.messages import Known
 from mailmove.archive.store import Archive
-from mailmove.errors import Disconnected, Throttled
+from mailmove.errors import CommandRefused, Disconnected, Throttled
 from mailmove.imap import scan
 from mailmove.imap.session import Session
 from mailmove.jobs.dates import known_dates
@@ -90,8 +90,8 @@ class FolderAudit:
             else:
                 return usage, max(0, listing.expected - done)
 
-    def headers(self, folder: Folder, uids: Collection[int]) -> dict[int, Headers]:
-        """Date, From and Subject of a few messages of a folder that was read."""
+    def headers(self, folder: Folder, uids: Collection[int]) -> tuple[dict[int, Headers], CommandRefused | None]:
+        """Date, From and Subject of a few messages of a folder that was read, and why not of all of them."""
         found: dict[int, Headers] = {}
         uidvalidity = self._uidvalidity[folder]
         if self._archive is not None and uidvalidity:
@@ -99,12 +99,13 @@ class FolderAudit:
             found = {uid: headers for uid, headers in archived if uid in uids}
         missing = [uid for uid in uids if uid not in found]
 
-        def ask() -> dict[int, Headers]:
+        def ask() -> list[tuple[int, scan.Block]]:
             opened = Opened(self._session, folder)
-            told = scan.fields(opened.wire(), missing, _SHOWING)
-            return {uid: scan_headers(block) for uid, block in told if isinstance(block, bytes)}
+            return list(scan.fields(opened.wire(), missing, _SHOWING))
 
-        return found | (self._session.ask(ask) if missing else {})
+        told = self._session.ask(ask) if missing else []
+        found |= {uid: scan_headers(block) for uid, block in told if isinstance(block, bytes)}
+        return found, next((block for _, block in told if isinstance(block, CommandRefused)), None)
 
     def _listing(self, view: Seen, opened: Opened) -> Listing:
         wire, status = view.folder.wire, view.status

@@ -139,7 +139,10 @@ class Survey:
         for folder in {folder for _, folder in ranked}:
             uids = [big.uid for big, of in ranked if of is folder]
             try:
-                headers[folder] = self._reader.headers(folder, uids)
+                headers[folder], refusal = self._reader.headers(folder, uids)
+                if refusal is not None:
+                    some = "some of " if headers[folder] else ""
+                    self._fail(folder, refusal, f"{some}its biggest messages are not named")
             except (CommandRefused, FolderChanged) as error:
                 headers[folder] = {}
                 self._fail(folder, error, "its biggest messages are not named")
