@@ -124,7 +124,7 @@ def test_a_connection_that_stops_making_sense_is_not_asked_again(scripted: Start
     """What follows on it would be taken for the answer to another command; patience is for one failure only."""
     server = scripted(r"""
         UID FETCH #1
-            !answer s/\* 2 FETCH \(UID 2/* 2 FETCH (UID 2 (/
+            !answer s/\* 2 FETCH \(UID 2/half a line (UID 2/
     """)
     server.store.add("INBOX", *map(message, range(3)))
     archive = mailmove.account(server, retry_waits=[0])
