@@ -132,7 +132,6 @@ UNSOLICITED = [
     b"* 1 FETCH (UID 0 FLAGS () RFC822.SIZE 5 INTERNALDATE NIL BODY[] {5}\r\nother)",
     b'* LIST () "/" {5}\r\nother',
     b"* SEARCH 1 2 3",
-    b"+ idling",
 ]
 
 

@@ -329,7 +329,7 @@ def test_a_folder_that_cannot_be_opened_is_named_and_the_others_go_back(scripted
     failures = {folder["name"]: folder["failures"] for folder in result["folders"]}
     assert failures == {
         "INBOX": [],
-        "Sent": [{"message": None, "count": 1, "why": "EXAMINE refused: [NOPERM] not yours"}],
+        "Sent": [{"message": None, "count": 1, "why": "EXAMINE refused: [NOPERM] not yours", "there": False}],
     }
     assert account.held() == Counter(MESSAGES)
 

@@ -238,7 +238,8 @@ class Messages(Tables):
     def _find(self, where: str, *values: object) -> list[Stored]:
         rows = self._db.execute(
             "SELECT f.wire, f.uidvalidity, m.uid, m.arrival, m.octets, m.sha256, m.flags FROM message m"
-            f" JOIN folder f ON f.id = m.folder WHERE {where} LIMIT 8",
+            f" JOIN folder f ON f.id = m.folder WHERE {where}"
+            " ORDER BY m.uid DESC LIMIT 8",  # of messages that were replaced, the latest has the file
             values,
         )
         return [self._stored(*row) for row in rows]
