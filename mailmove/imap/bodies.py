@@ -16,7 +16,7 @@ MAX_BODY = 1 << 36  # octets; more is an attack, not a message
 
 _BODY = re.compile(rb"BODY\[\] ~?\{(\d{1,20})\}\Z", re.IGNORECASE)
 _REST = re.compile(  # what may follow a body; anything else is more of it
-    rb"\)\Z| ?(?:UID|FLAGS|INTERNALDATE|RFC822\.SIZE|MODSEQ|EMAILID|THREADID|X-[A-Z-]+|BODY|ENVELOPE)[ \[]",
+    rb"\)\Z| (?:UID|FLAGS|INTERNALDATE|RFC822\.SIZE|MODSEQ|EMAILID|THREADID|X-[A-Z-]+|BODY|ENVELOPE)[ \[]",
     re.IGNORECASE,
 )
 _QUOTED_BODY = re.compile(rb'BODY\[\] "((?:[^"\\]|\\.)*)"', re.IGNORECASE)

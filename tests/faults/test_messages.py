@@ -163,7 +163,7 @@ def test_items_in_any_order_and_bodies_in_any_string_form(scripted: Start, mailm
             third FLAGS () RFC822.SIZE 5 UID 3 INTERNALDATE "04-May-2021 03:02:01 +0000")
             * 1 FETCH (RFC822.SIZE 7 BODY[] {7}
             first
-             INTERNALDATE " 4-May-2021 03:02:01 +0000" UID 1 FLAGS (\Seen))
+            \x20INTERNALDATE " 4-May-2021 03:02:01 +0000" UID 1 FLAGS (\Seen))
             * 2 FETCH (UID 2 FLAGS () INTERNALDATE "04-May-2021 03:02:01 +0000" RFC822.SIZE 13 BODY[] "say \"hi\" \\o/")
             {tag} OK done
     """)
