@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.evidence import waived

@@ -1,5 +1,6 @@
 """The archive on disk: the only writer of mail. Nothing here knows IMAP.
 
-``names`` and ``layout`` say what things are called, ``durable`` makes them last, ``journal`` is the record, ``index``
-is derived from it, ``store`` opens and locks an archive, ``writer`` puts messages into it, ``proof`` doubts them.
+From the ground up: ``files`` (what things are called, and what makes them last), ``record`` (``archive.toml`` and the
+journal), ``index`` (derived from the journal), ``state`` (what this machine remembers), ``store`` (an archive that is
+open), ``proof`` (doubts it), ``writing`` (puts messages into it), ``mending`` (brings files and record together again).
 """

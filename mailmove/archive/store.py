@@ -13,11 +13,11 @@ from mailmove.archive import moving
 from mailmove.archive.creating import create, exists
 from mailmove.archive.files import disk, durable, names, weak
 from mailmove.archive.files.names import Base
-from mailmove.archive.index import headers, index
-from mailmove.archive.memory import Memory
+from mailmove.archive.index import headers, index, recall
 from mailmove.archive.place import META, Place, enter
-from mailmove.archive.record import journal, manifest, newer, recall, records
+from mailmove.archive.record import journal, manifest, newer, records
 from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.state.memory import Memory
 from mailmove.errors import ArchiveError
 from mailmove.model import Folder
 from mailmove.safe import visible

@@ -42,8 +42,8 @@ def audit(
 
     Several accounts come in one table, the one that fills up first at the top; name one to see all of it.
     """
-    from mailmove.archive.audits import Audits
-    from mailmove.archive.index.header_cache import HeaderCache
+    from mailmove.archive.state.audits import Audits
+    from mailmove.archive.state.header_cache import HeaderCache
     from mailmove.cli.running import present, run
     from mailmove.cli.work import Work
     from mailmove.errors import ArchiveError, Exit, UsageError

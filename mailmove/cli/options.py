@@ -16,7 +16,7 @@ import typer
 
 from mailmove.accounts import config as configuration
 from mailmove.accounts.config import Account, Config
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 from mailmove.errors import ArchiveError, UsageError
 from mailmove.report.again import Again
 from mailmove.safe import few, visible

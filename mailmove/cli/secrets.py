@@ -7,7 +7,7 @@ from enum import Enum
 
 from mailmove.accounts import vault
 from mailmove.accounts.config import Account, Config
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 from mailmove.safe import few, visible
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from mailmove import streams
 from mailmove.accounts.config import Account
 from mailmove.archive.creating import exists
-from mailmove.archive.memory import Memory
-from mailmove.archive.record import newer, salvage
+from mailmove.archive.mending import salvage
+from mailmove.archive.record import newer
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place
@@ -149,7 +150,7 @@ class Work:
         return Archive.for_login(login, self.place.archive, self._memory, writable=writable, new=new)
 
     def mend(self) -> salvage.Salvaged:
-        """Make the archive one that can be opened; see :func:`mailmove.archive.record.salvage.mend`."""
+        """Make the archive one that can be opened; see :func:`mailmove.archive.mending.salvage.mend`."""
         return salvage.mend(self.place.archive, self._memory)
 
     @contextmanager

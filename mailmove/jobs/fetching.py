@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from mailmove.archive.files import doubted
-from mailmove.archive.files.incoming import Incoming
-from mailmove.archive.files.writer import Writer
+from mailmove.archive.writing import doubted
+from mailmove.archive.writing.incoming import Incoming
+from mailmove.archive.writing.writer import Writer
 from mailmove.errors import CommandRefused, Disconnected, Throttled
 from mailmove.imap import scan
 from mailmove.imap.bodies import bodies

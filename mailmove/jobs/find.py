@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from mailmove.archive.files import reading
 from mailmove.archive.index.search import Match, Query, Search, folded
+from mailmove.archive.proof import reading
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 
 from mailmove import replacing
-from mailmove.archive.files import disk, durable, layout, reading
+from mailmove.archive.files import disk, durable, layout
 from mailmove.archive.index.search import Search
-from mailmove.archive.proof import rehashing
+from mailmove.archive.proof import reading, rehashing
 from mailmove.archive.store import Archive
 from mailmove.errors import UsageError
 from mailmove.mail import fields

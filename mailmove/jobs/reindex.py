@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mailmove.archive import surveying
+from mailmove.archive.mending.adoption import adopt
+from mailmove.archive.mending.salvage import Salvaged
 from mailmove.archive.proof import strays
-from mailmove.archive.proof.adoption import adopt
 from mailmove.archive.record import records
-from mailmove.archive.record.salvage import Salvaged
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit, Interrupted

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailmove.archive.files import doubted
 from mailmove.archive.index.search import Search
 from mailmove.archive.store import Archive
+from mailmove.archive.writing import doubted
 from mailmove.errors import UsageError
 from mailmove.jobs.export import doubting
 from mailmove.jobs.find import read_message

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mailmove.archive import creating
-from mailmove.archive.files.writer import Writer
-from mailmove.archive.memory import Memory
 from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.writer import Writer
 from mailmove.model import Folder, Listed
 
 LOGIN = "me@example.org"

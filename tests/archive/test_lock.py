@@ -16,11 +16,11 @@ import pytest
 from mailmove.archive import creating
 from mailmove.archive import lock as lock_module
 from mailmove.archive.files import disk
-from mailmove.archive.files.writer import Writer
 from mailmove.archive.lock import LEASE, NAME, Lock
-from mailmove.archive.memory import Memory
 from mailmove.archive.place import META
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.writer import Writer
 from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from tests.archive.conftest import LOGIN, folder, put

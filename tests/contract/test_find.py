@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.jobs.get import safe_name
 from tests.kit import Mailbox, Program, message

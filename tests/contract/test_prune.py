@@ -306,8 +306,8 @@ def test_down_to_per_cent_goes_by_the_quota_oldest_first_across_folders(mailmove
 
 
 def test_archived_for_counts_from_the_day_of_archiving(owner: Owner) -> None:
-    from mailmove.archive.memory import Memory
     from mailmove.archive.record import journal, records
+    from mailmove.archive.state.memory import Memory
     from mailmove.archive.store import Archive
     from mailmove.units import timestamp
 
@@ -355,7 +355,7 @@ def test_a_number_of_messages_as_the_most_to_delete_unattended(
 
 
 def test_the_deed_is_in_the_journal(owner: Owner) -> None:
-    from mailmove.archive.memory import Memory
+    from mailmove.archive.state.memory import Memory
     from mailmove.archive.store import Archive
 
     result = owner.json("prune", "--older-than", "30d", "--yes")

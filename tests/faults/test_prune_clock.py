@@ -10,7 +10,7 @@ from typing import Self
 
 import pytest
 
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 from mailmove.errors import Exit
 from mailmove.jobs import clock
 from mailmove.plan.policy import Asked, Policy

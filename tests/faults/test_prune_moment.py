@@ -16,9 +16,9 @@ import pytest
 
 from mailmove.archive.files import disk
 from mailmove.archive.lock import NAME as LOCK
-from mailmove.archive.memory import Memory
 from mailmove.archive.place import META
 from mailmove.archive.record.journal import NAME as JOURNAL
+from mailmove.archive.state.memory import Memory
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
 from mailmove.evidence import FileSeen, waived

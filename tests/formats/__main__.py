@@ -7,10 +7,10 @@ import sys
 import tempfile
 
 from mailmove.archive import creating
-from mailmove.archive.files.writer import Writer
-from mailmove.archive.memory import Memory
 from mailmove.archive.record import records
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.writer import Writer
 from mailmove.model import Folder, Listed, MessageId
 from tests.formats import ARRIVAL, AT, HERE, LOGIN
 from tests.kit import message

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mailmove.accounts.config import Config
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import Told, conclude, present, run, telling
 from mailmove.cli.work import Work

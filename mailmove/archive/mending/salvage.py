@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from mailmove import replacing
 from mailmove.archive.files import durable
-from mailmove.archive.index import index
-from mailmove.archive.memory import Memory
+from mailmove.archive.index import index, recall
+from mailmove.archive.mending.adoption import copy_aside
 from mailmove.archive.place import Place, enter
-from mailmove.archive.proof.adoption import copy_aside
-from mailmove.archive.record import journal, manifest, newer, recall
+from mailmove.archive.record import journal, manifest, newer
 from mailmove.archive.record.records import Complete
+from mailmove.archive.state.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Proof that a message is in the archive, and what to make of files that others moved or left."""
+"""Proof that a message is in the archive: what its file holds when it is hashed now, wherever it was moved."""

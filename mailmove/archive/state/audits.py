@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from mailmove.archive.files import durable
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 from mailmove.replacing import replace_file
 from mailmove.units import parse_timestamp, timestamp, utc
 

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from mailmove.archive.index.headers import Headers
 from mailmove.archive.index.index import remove
-from mailmove.archive.memory import Memory
+from mailmove.archive.state.memory import Memory
 
 log = logging.getLogger(__name__)
 

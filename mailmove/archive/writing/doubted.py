@@ -12,10 +12,10 @@ import os
 from typing import NamedTuple
 
 from mailmove.archive.files import durable
-from mailmove.archive.files.incoming import Incoming
 from mailmove.archive.place import META
 from mailmove.archive.proof import rehashing
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.incoming import Incoming
 from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible

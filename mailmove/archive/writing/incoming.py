@@ -38,7 +38,7 @@ class OpenFolder:
 
 
 class Incoming:
-    """A message being written to ``tmp``; made by :meth:`~mailmove.archive.files.writer.Writer.begin`."""
+    """A message being written to ``tmp``; made by :meth:`~mailmove.archive.writing.writer.Writer.begin`."""
 
     __slots__ = ("_digest", "_found", "_hash", "_start", "fd", "folder", "name", "octets")
 

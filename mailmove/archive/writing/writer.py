@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mailmove.archive.files import durable, names
-from mailmove.archive.files.incoming import Incoming, OpenFolder
 from mailmove.archive.files.names import Base
 from mailmove.archive.files.syncing import syncer
 from mailmove.archive.index import headers
@@ -26,6 +25,7 @@ from mailmove.archive.proof import rehashing
 from mailmove.archive.record import records
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.incoming import Incoming, OpenFolder
 from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from mailmove.safe import visible

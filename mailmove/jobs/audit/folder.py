@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
-from mailmove.archive.index.header_cache import HeaderCache
 from mailmove.archive.index.headers import Headers
 from mailmove.archive.index.headers import scan as scan_headers
 from mailmove.archive.index.messages import Known
+from mailmove.archive.state.header_cache import HeaderCache
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused, Disconnected, Throttled
 from mailmove.imap import scan

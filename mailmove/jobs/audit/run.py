@@ -6,8 +6,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailmove.archive.audits import Audits, Figure, PastAudit
-from mailmove.archive.index.header_cache import HeaderCache
+from mailmove.archive.state.audits import Audits, Figure, PastAudit
+from mailmove.archive.state.header_cache import HeaderCache
 from mailmove.archive.store import Archive
 from mailmove.errors import Exit
 from mailmove.imap.folders import look

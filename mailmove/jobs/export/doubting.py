@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from mailmove.archive.files import doubted
-from mailmove.archive.files.doubted import Doubted
 from mailmove.archive.index.messages import Stored
 from mailmove.archive.record import records
 from mailmove.archive.store import Archive
+from mailmove.archive.writing import doubted
+from mailmove.archive.writing.doubted import Doubted
 from mailmove.errors import UsageError
 from mailmove.model import MessageId, folder_text
 from mailmove.safe import visible

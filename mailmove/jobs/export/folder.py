@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 from mailmove.archive import surveying
 from mailmove.archive.files.names import Base
-from mailmove.archive.files.writer import Writer
-from mailmove.archive.proof.adoption import adopt, change_flags, set_aside
-from mailmove.archive.proof.folding import fold
+from mailmove.archive.mending.adoption import adopt, change_flags, set_aside
+from mailmove.archive.mending.folding import fold
 from mailmove.archive.proof.rehashing import prove_all
 from mailmove.archive.proof.strays import find_moved
 from mailmove.archive.record import records
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.writer import Writer
 from mailmove.errors import CommandRefused, Unreachable
 from mailmove.imap import internaldate, scan
 from mailmove.imap.session import Session

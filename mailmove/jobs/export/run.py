@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailmove.archive import surveying
-from mailmove.archive.files.writer import Writer
 from mailmove.archive.record import records
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.writer import Writer
 from mailmove.errors import CommandRefused, Interrupted, Unreachable
 from mailmove.imap.folders import look
 from mailmove.imap.session import Session

@@ -9,9 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailmove.archive.files import reading
 from mailmove.archive.index import headers
 from mailmove.archive.index.messages import Entry
+from mailmove.archive.proof import reading
 from mailmove.archive.proof.rehashing import Proven
 from mailmove.archive.record import records
 from mailmove.archive.record.records import Restored

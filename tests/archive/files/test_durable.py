@@ -14,11 +14,11 @@ import pytest
 
 from mailmove import replacing
 from mailmove.archive import creating
-from mailmove.archive.files import disk, durable, names, reading, syncing
-from mailmove.archive.files.writer import Writer
-from mailmove.archive.memory import Memory
-from mailmove.archive.proof import rehashing
+from mailmove.archive.files import disk, durable, names, syncing
+from mailmove.archive.proof import reading, rehashing
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.writer import Writer
 from mailmove.errors import ArchiveError, RefusedError
 from tests.archive.conftest import LOGIN, folder, put
 

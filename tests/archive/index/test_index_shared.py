@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mailmove.archive import creating
-from mailmove.archive.memory import Memory
 from mailmove.archive.record.records import Record, Run, Trouble
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 
 LINES: list[Record] = [

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from mailmove.archive import surveying
-from mailmove.archive.memory import Memory
+from mailmove.archive.mending.adoption import adopt, set_aside
 from mailmove.archive.proof import strays
-from mailmove.archive.proof.adoption import adopt, set_aside
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit

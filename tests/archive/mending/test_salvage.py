@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from mailmove.archive import creating
-from mailmove.archive.memory import Memory
-from mailmove.archive.record import journal, recall, records, salvage
+from mailmove.archive.index import recall
+from mailmove.archive.mending import salvage
+from mailmove.archive.record import journal, records
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError
 from mailmove.model import MessageId

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mailmove.archive import creating
-from mailmove.archive.memory import Memory
 from mailmove.archive.record.records import Message, PruneBegun, PruneDone, Run
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 
 AT = "2026-11-23T10:02:00Z"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mailmove.archive import creating
-from mailmove.archive.memory import Memory
 from mailmove.archive.record.manifest import Manifest
 from mailmove.archive.record.records import Restored, Restoring
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.model import Folder, MessageId
 

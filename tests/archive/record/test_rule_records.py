@@ -8,8 +8,8 @@ import pytest
 
 from mailmove.archive import creating
 from mailmove.archive.index import index
-from mailmove.archive.memory import Memory
 from mailmove.archive.record.records import RuleMatched
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 
 EARLIER, LATER = "2026-11-23T10:02:00Z", "2026-11-24T10:02:00Z"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.archive import audits as module
-from mailmove.archive.audits import Audits, Figure, PastAudit
-from mailmove.archive.index.header_cache import HeaderCache
 from mailmove.archive.index.headers import Headers
-from mailmove.archive.memory import Memory
+from mailmove.archive.state import audits as module
+from mailmove.archive.state.audits import Audits, Figure, PastAudit
+from mailmove.archive.state.header_cache import HeaderCache
+from mailmove.archive.state.memory import Memory
 
 WHAT = Figure("Quota “1”", "STORAGE", "server")
 DAY = 86_400

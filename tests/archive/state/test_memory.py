@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mailmove.archive import creating
-from mailmove.archive.memory import Memory
 from mailmove.archive.record import journal, manifest
+from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit
 from tests.archive.conftest import LOGIN, folder, put

@@ -11,10 +11,10 @@ import pytest
 
 from mailmove import replacing
 from mailmove.archive.files import durable
-from mailmove.archive.files.writer import Writer
 from mailmove.archive.index import headers
 from mailmove.archive.record import records
 from mailmove.archive.store import Archive
+from mailmove.archive.writing.writer import Writer
 from mailmove.errors import ArchiveError
 from mailmove.model import Listed
 from tests.archive.conftest import folder

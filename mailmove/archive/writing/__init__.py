@@ -1,0 +1,1 @@
+"""Writing: octets on their way into an archive, and where those go that are doubted."""
