@@ -23,17 +23,25 @@ def help(
     words = what or []
     topic = topics.read("-".join(words))
     if topic is not None and words[0] not in root.command.list_commands(root):
-        print(topic.rstrip())
+        _show(topic)
         return
     found = _found(root, words)
     print(found.get_help())
     if topic is not None:
-        print(f"\n{topic.rstrip()}")
+        print()
+        _show(topic)
     if found is root:
         print("\nTopics:")
         width = max(map(len, topics.titles()), default=0)
         for name, title in topics.titles().items():
             print(f"  {name:{width}}  {title}")
+
+
+def _show(topic: str) -> None:
+    from mailmove.report.topic import lines
+
+    for line in lines(topic):
+        print(line)
 
 
 def _found(context: Any, words: list[str]) -> Any:

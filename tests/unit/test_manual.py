@@ -7,17 +7,22 @@ import re
 import shutil
 import subprocess
 import tarfile
+from collections import Counter
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
 from mailmove.cli import manual, topics
+from mailmove.report.topic import lines
+from tests import kit
 from tests.kit import Program
+from tests.terminal import Terminal
 from tests.unit.test_documentation import COMMANDS, ROOT
 
 TOP = Path(__file__).parents[2]
 PAGES = manual.pages()
+LINK = re.compile(r"\[([^]]*)\]\((?:\.\./[^)]*|([a-z-]+)\.md)\)")
 
 
 def read(page: str) -> str:
@@ -59,12 +64,30 @@ def test_help_is_the_commands_own(mailmove: Program) -> None:
 
 
 def test_a_topic_is_read_and_another_word_refused(mailmove: Program) -> None:
-    assert mailmove("help", "exit-codes").out.startswith("# Exit codes")
+    assert mailmove("help", "exit-codes").out.startswith("Exit codes: ")
     both = mailmove("help", "prune").out
-    assert both == mailmove("prune", "--help").out + "\n" + (topics.read("prune") or "")
+    assert both.splitlines() == [*mailmove("prune", "--help").out.splitlines(), "", *lines(kit.topic("prune"))]
     done = mailmove("help", "account", "exports")
     assert done.code == 2
     assert "account exports" in done.err
+
+
+@pytest.mark.parametrize("name", topics.titles())
+def test_a_topic_is_laid_out_for_its_reader(name: str) -> None:
+    """In 80 columns, whole and without marks, links as text; only code, which is there to be copied, may be wider."""
+    text, shown = kit.topic(name), list(lines(kit.topic(name)))
+    code = {line for line in text.splitlines() if line.startswith("    ")}
+    assert all(line in code or (len(line) <= 80 and line == line.rstrip()) for line in shown)
+    assert not [line for line in shown if line not in code and re.search(r"`|\*\*|\]\(|^#|<http", line)]
+    said = LINK.sub(lambda link: f"{link[1]} (mailmove help {link[2]})" if link[2] else link[1], text)
+    assert Counter(re.findall(r"\w", "".join(shown))) == Counter(re.findall(r"\w", said))
+
+
+def test_a_topic_at_a_terminal_has_bold_heads(mailmove: Program) -> None:
+    with Terminal(mailmove.command("help", "export"), mailmove.env, columns=80) as terminal:
+        assert terminal.finish() == 0
+    assert "\x1b[1mExport: bring everything home\x1b[0m\r\n" in terminal.shown
+    assert "stand-ins (mailmove help stand-ins)" in terminal.shown
 
 
 def test_every_topic_has_a_title() -> None:
