@@ -10,17 +10,18 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import update_wrapper
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from mailmove.accounts import config as configuration
-from mailmove.accounts.config import Account, Config
-from mailmove.archive.state.memory import Memory
 from mailmove.errors import ArchiveError, UsageError
 from mailmove.report.again import Again
 from mailmove.safe import few, visible
 from mailmove.streams import typed
+
+if TYPE_CHECKING:  # the configuration and all it stands on: --help does without
+    from mailmove.accounts.config import Account, Config
+    from mailmove.archive.state.memory import Memory
 
 COMPLETES = "_MAILMOVE_COMPLETE"
 """The variable by which a shell asks how a word goes on: its name. ``_MAILMOVE_LINE`` has the line up to the cursor."""
@@ -221,9 +222,11 @@ class Setup:
         return replace(account, archive=places[0]) if places else account
 
     def _place(self, account: Account) -> Place:
+        from mailmove.accounts.config import secured
+
         account = replace(
             account,
-            endpoint=configuration.secured(account.endpoint, self.tls, self.ca_file),
+            endpoint=secured(account.endpoint, self.tls, self.ca_file),
             archive=os.path.abspath(os.path.expanduser(self.archive or account.archive)),
         )
         return Place(account.name, account.archive, account)
@@ -259,6 +262,9 @@ class Given:
 
         :raises UsageError: when one is empty, or the configuration cannot be read.
         """
+        from mailmove.accounts import config
+        from mailmove.archive.state.memory import Memory
+
         self._log()
         given = {"--config": self.config, "--archive": self.archive, "--ca-file": self.ca_file, "--tls": self.tls}
         for option, value in given.items():
@@ -268,7 +274,7 @@ class Given:
         if self.config and not new and not os.path.exists(path):
             raise UsageError(f"{visible(self.config)} does not exist", "Check the path given with --config.")
         return Setup(
-            configuration.load(path),
+            config.load(path),
             Memory(state_directory()),
             quiet=self.quiet,
             json=self.json,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -86,6 +84,9 @@ def _print_octets(found: Source) -> None:
 
 def _write_page(found: Source, directory: str, *, open_: bool) -> None:
     """Write the page; one that is only to be looked at, into a private place of its own."""
+    import tempfile
+    import webbrowser
+
     from mailmove.errors import UsageError
     from mailmove.jobs.get import save_page
     from mailmove.jobs.show import as_page
