@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -64,3 +66,15 @@ def test_the_name_of_a_command_is_no_option_value(name: str) -> None:
 def test_what_prune_says_to_do_by_hand_has_what_stood_before_it() -> None:
     line, _ = understood("-q -c FILE prune --yes --older-than 30d")
     assert _by_hand(line.words, "") == "mailmove prune -c FILE --older-than 30d"
+
+
+@pytest.mark.parametrize("asked", ["--help", "--version"])
+def test_help_loads_the_command_line_and_nothing_that_it_leads_to(asked: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "mailmove", asked], capture_output=True, text=True, check=True
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    ours = {name.split(".")[1] for name in loaded if name.startswith("mailmove.")}
+    assert "cli" in ours
+    assert ours <= {"cli", "errors", "report", "safe", "streams"}
+    assert not loaded & {"imapclient", "keyring", "rich", "ssl", "sqlite3", "tempfile", "tomllib", "webbrowser"}
