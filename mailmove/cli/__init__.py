@@ -11,6 +11,7 @@ import typer
 
 from mailmove import __version__
 from mailmove.cli import options
+from mailmove.cli.environment import COMPLETES
 from mailmove.cli.groups import Group, Line
 from mailmove.errors import Exit, MailmoveError, UsageError
 
@@ -156,7 +157,7 @@ def _run(arguments: list[str], line: Line) -> int:
     try:
         try:
             command = command_line()
-            if options.COMPLETES in os.environ:
+            if COMPLETES in os.environ:
                 from mailmove.cli import completing
 
                 completing.answer(command, line)

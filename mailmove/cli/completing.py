@@ -15,7 +15,7 @@ from typer._click.shell_completion import CompletionItem, ShellComplete
 
 from mailmove.accounts import config as configuration
 from mailmove.archive import glance
-from mailmove.cli.options import COMPLETES, config_path, state_directory
+from mailmove.cli.environment import COMPLETES, config_path, state_directory
 from mailmove.errors import MailmoveError
 
 _END = "\x01"  # stands where the cursor is; nobody types it

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from mailmove.cli.environment import config_path, state_directory
 from mailmove.errors import ArchiveError, UsageError
 from mailmove.report.again import Again
 from mailmove.safe import few, visible
@@ -22,9 +23,6 @@ from mailmove.streams import typed
 if TYPE_CHECKING:  # the configuration and all it stands on: --help does without
     from mailmove.accounts.config import Account, Config
     from mailmove.archive.state.memory import Memory
-
-COMPLETES = "_MAILMOVE_COMPLETE"
-"""The variable by which a shell asks how a word goes on: its name. ``_MAILMOVE_LINE`` has the line up to the cursor."""
 
 
 def account_names(context: typer.Context) -> list[str]:
@@ -328,11 +326,6 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return decorate
 
 
-def config_path(given: str | None) -> str:
-    """The configuration that is meant."""
-    return os.path.expanduser(given or os.environ.get("MAILMOVE_CONFIG") or default_config())
-
-
 def meaning(
     *, config: str | None = None, tls: str | None = None, ca_file: str | None = None, archive: str | None = None
 ) -> list[str]:
@@ -351,17 +344,3 @@ def _is_archive(path: str) -> bool:
         return exists(path)
     except ArchiveError:  # something else is there, or it cannot be looked at
         return False
-
-
-def default_config() -> str:
-    """Where the configuration is when nothing else is said."""
-    import platformdirs
-
-    return os.path.join(platformdirs.user_config_dir("mailmove"), "config.toml")
-
-
-def state_directory() -> str:
-    """Where mailmove remembers things on this machine."""
-    import platformdirs
-
-    return os.environ.get("MAILMOVE_STATE") or platformdirs.user_state_dir("mailmove")
