@@ -15,12 +15,14 @@ from mailmove.cli.environment import COMPLETES
 from mailmove.cli.groups import Group, Line
 from mailmove.errors import Exit, MailmoveError, UsageError
 
-# As they are needed: first look, then copy, then let go, then get back. Each is in the module of its name.
+# As they are needed: first look, then copy, then let go, then by itself, then get back. Each is in the module of its
+# name.
 COMMANDS = (
     "account",
     "audit",
     "export",
     "prune",
+    "run",
     "history",
     "check",
     "reindex",
@@ -36,6 +38,7 @@ _TAGLINE = "Makes room in a full mailbox without losing mail: archive every mess
 _DEEDS = {
     "export",
     "prune",
+    "run",
     "reindex",
     "restore",
     "account add",

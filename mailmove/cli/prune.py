@@ -15,7 +15,7 @@ import typer
 
 from mailmove.cli import options
 from mailmove.cli.options import Place, Setup
-from mailmove.errors import RefusedError, UsageError
+from mailmove.errors import UsageError
 from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def prune(
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.prune.plan import Options
     from mailmove.jobs.prune.result import PruneResult
-    from mailmove.jobs.prune.run import carry_out, decline, plan
+    from mailmove.jobs.prune.run import carry_out, decline, must_last, plan
     from mailmove.plan import policy as policies
     from mailmove.report import prune as report
     from mailmove.units import parse_age
@@ -129,8 +129,8 @@ def prune(
             home = None
             if work.has_archive or not dry_run:
                 home = opened.enter_context(work.archive(writable=not dry_run))
-                if home.forgets and wanted.unattended and not account.trust_disk:
-                    raise RefusedError(home.forgets, _FORGETS)
+                if wanted.unattended and not account.trust_disk:
+                    must_last(home)
             session = opened.enter_context(work.session())
             planned = yield from plan(work.name, session, home, wanted, datetime.now(UTC))
             if home is None or dry_run or not planned.messages or not (yes or setup.interactive):
@@ -147,9 +147,6 @@ def prune(
     limited = any((asked.age, asked.archived_for, asked.target))
     places = _places(setup, accounts, limited, everything=all_accounts, nightly=yes and setup.quiet)
     raise typer.Exit(present("prune", setup, run(setup, places, telling(setup, report, start)), Told))
-
-
-_FORGETS = "Prune with somebody watching, move the archive to another disk, or set trust_disk = true for the account."
 
 
 def _places(

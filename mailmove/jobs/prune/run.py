@@ -19,6 +19,7 @@ from mailmove.errors import (
     Disconnected,
     Interrupted,
     LackingError,
+    RefusedError,
     Throttled,
     Unreachable,
 )
@@ -57,6 +58,18 @@ def plan(
         planner.held = settled.held
     yield from planner.run()
     return planner.plan
+
+
+def must_last(archive: Archive) -> None:
+    """See to it that an archive is proof also where nobody watches: on no disk that forgets.
+
+    :raises RefusedError: when it is on one.
+    """
+    if archive.forgets:
+        raise RefusedError(
+            archive.forgets,
+            "Prune with somebody watching, move the archive to another disk, or set trust_disk = true for the account.",
+        )
 
 
 def decline(planned: PrunePlan, archive: Archive | None, answer: str | None, *, asked: bool) -> PruneResult:

@@ -1,0 +1,81 @@
+"""``mailmove run``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from mailmove.cli import options
+
+
+@options.takes("jobs", *options.CONNECTION, *options.OUTPUT)
+def run(
+    given: options.Given,
+    accounts: options.Accounts = None,
+    fail_above: Annotated[
+        str | None, typer.Option("--fail-above", metavar="PERCENT", help="Exit 4 when any quota is fuller, as in 90%.")
+    ] = None,
+) -> None:
+    """Do all that is due: export, prune by policy, look at the quota.
+
+    One login for each account. It prunes an account only by its policy, and only once somebody has watched a prune of
+    it and agreed; until then it shows the plan and ends with 8. A step that fails stops only what is not safe without
+    it.
+    """
+    from mailmove.archive import standing
+    from mailmove.archive.audits import Audits
+    from mailmove.archive.index.header_cache import HeaderCache
+    from mailmove.cli import running
+    from mailmove.cli.work import Work
+    from mailmove.errors import LoginRefused
+    from mailmove.jobs.audit.run import State
+    from mailmove.jobs.audit.survey import Options as AuditOptions
+    from mailmove.jobs.export.run import Options as ExportOptions
+    from mailmove.jobs.progress import Progress
+    from mailmove.jobs.prune.plan import Options as PruneOptions
+    from mailmove.jobs.run.result import RunResult
+    from mailmove.jobs.run.run import Wanted
+    from mailmove.jobs.run.run import run as job
+    from mailmove.plan.gauge import parse_percent
+    from mailmove.report import run as report
+    from mailmove.units import timestamp, utc
+
+    threshold = parse_percent(fail_above) if fail_above else None
+    setup = given.setup()
+
+    def wanted(work: Work) -> Wanted:
+        account = work.account
+        scope, left_out = account.folders, account.exclude
+        return Wanted(
+            ExportOptions(include=scope, exclude=left_out),
+            AuditOptions(scope=scope, left_out=left_out, quota=account.quota, quick=True, fail_above=threshold),
+            account.prune
+            and PruneOptions(
+                policy=account.prune,
+                scope=scope,
+                left_out=left_out,
+                limit=account.quota,
+                unattended=True,
+                by_hand=work.again.command("prune"),
+            ),
+            trust_disk=account.trust_disk,
+        )
+
+    def start(work: Work) -> Generator[Progress, None, RunResult]:
+        login = work.account.endpoint.login
+        consent = standing.read(setup.memory, login).consent
+        agreed = f"schedule install --prune at {timestamp(utc(consent))}" if consent is not None else ""
+        with ExitStack() as opened:
+            archive, session = opened.enter_context(work.archive_and_session())
+            state = State(Audits(setup.memory, login), opened.enter_context(HeaderCache(setup.memory, login)))
+            result = yield from job(work.name, session, archive, state, wanted(work), agreed)
+        for step, error in result.failed.items():
+            if isinstance(error, LoginRefused):
+                result.failed[step] = running.in_provider_terms(error, work.account)
+        return result
+
+    outcomes = running.run(setup, setup.select(accounts), running.telling(setup, report, start))
+    raise typer.Exit(running.present("run", setup, outcomes, running.Told))

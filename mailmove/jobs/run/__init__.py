@@ -1,0 +1,1 @@
+"""Run: export, copy, prune and a look at the quota, one after the other."""
