@@ -48,9 +48,13 @@ def most_serious(codes: Iterable[Exit]) -> Exit:
 
 
 class MailmoveError(Exception):
-    """Something the user can act on: what happened, and what to do next."""
+    """Something the user can act on: what happened, and what to do next.
+
+    ``kind`` tells a program which: the words are stable, the topic exit-codes documents them.
+    """
 
     exit = Exit.BUG
+    kind = "error"
 
     def __init__(self, what: str, next_step: str = "") -> None:
         super().__init__(what)
@@ -70,26 +74,33 @@ class UsageError(MailmoveError):
     """The command line or the configuration cannot be carried out as it stands."""
 
     exit = Exit.USAGE
+    kind = "usage"
 
 
 class LoginError(MailmoveError):
     """No usable credentials, or the server refused them."""
 
     exit = Exit.LOGIN
+    kind = "no-secret"
 
 
 class LoginRefused(LoginError):
     """The server refused the credentials that it was given."""
+
+    kind = "login-refused"
 
 
 class Unreachable(MailmoveError):
     """The server cannot be reached, hung up, or is busy: the next run may succeed."""
 
     exit = Exit.UNREACHABLE
+    kind = "unreachable"
 
 
 class Throttled(Unreachable):
     """The server asked for a pause of :attr:`wait` seconds."""
+
+    kind = "busy"
 
     def __init__(self, what: str, wait: float, next_step: str = "") -> None:
         super().__init__(what, next_step)
@@ -107,6 +118,8 @@ class TooManyConnections(Throttled):
 class Exhausted(Unreachable):
     """The provider's limit for today is used up: no pause that a run could make helps."""
 
+    kind = "exhausted"
+
 
 class Disconnected(Unreachable):
     """The connection is gone or no longer to be trusted; what was under way may be tried on a new one.
@@ -118,27 +131,55 @@ class Disconnected(Unreachable):
 
 
 class ArchiveError(MailmoveError):
-    """The archive is locked, damaged, full, missing or not this account's."""
+    """The archive is locked, damaged, full, missing or not this account's, or its disk fails."""
 
     exit = Exit.ARCHIVE
+    kind = "archive"
+
+
+class ArchiveLocked(ArchiveError):
+    """Another run is working on it: it is as good as it was."""
+
+    kind = "locked"
+
+
+class ArchiveDamaged(ArchiveError):
+    """Something of it, or of what is remembered of it, is not as it was written."""
+
+    kind = "damaged"
+
+
+class ArchiveMissing(ArchiveError):
+    """It is not where it was, or there is none yet."""
+
+    kind = "missing"
+
+
+class DiskFull(ArchiveError):
+    """Its disk has no room left."""
+
+    kind = "full"
 
 
 class RefusedError(MailmoveError):
     """What was asked is not safe: nothing was done."""
 
     exit = Exit.REFUSED
+    kind = "refused"
 
 
 class LackingError(MailmoveError):
     """The server cannot do what this needs."""
 
     exit = Exit.LACKING
+    kind = "lacking"
 
 
 class Interrupted(MailmoveError):
     """Ctrl-C or SIGTERM: the run stopped at a safe point."""
 
     exit = Exit.INTERRUPTED
+    kind = "interrupted"
 
 
 class CommandRefused(MailmoveError):
@@ -149,6 +190,7 @@ class CommandRefused(MailmoveError):
     """
 
     exit = Exit.PARTIAL
+    kind = "refused-by-server"
     busy = False
 
     def __init__(self, command: str, status: str, code: str, text: str) -> None:

@@ -15,20 +15,20 @@ _NO_SYNC = {
 """How a file system says that it cannot make a directory durable: vboxsf and others in user space."""
 
 
-def replace_file(path: str, content: bytes) -> None:
-    """Put a whole new file, private, in place of ``path``, in a directory that is there.
+def replace_file(path: str, content: bytes, mode: int = 0o600) -> None:
+    """Put a whole new file, private unless ``mode`` says otherwise, in place of ``path``, in a directory that is there.
 
     :raises OSError: as the operating system says.
     """
     above, name = os.path.split(path)
     directory = os.open(above or os.curdir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        replace_below(directory, name, content)
+        replace_below(directory, name, content, mode)
     finally:
         os.close(directory)
 
 
-def replace_below(parent: int, name: str, content: bytes) -> None:
+def replace_below(parent: int, name: str, content: bytes, mode: int = 0o600) -> None:
     """The same in an open directory: temporary file, fsync, rename, fsync of the directory."""
     temporary = f".{name}.new"
     try:
@@ -37,6 +37,8 @@ def replace_below(parent: int, name: str, content: bytes) -> None:
         pass
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
     try:
+        if mode != 0o600:
+            os.fchmod(fd, mode)  # the umask would take of it what others need
         write_all(fd, content)
         flush(fd)
     finally:

@@ -9,7 +9,7 @@ from mailmove import replacing
 from mailmove.archive.files import disk, durable, names, weak
 from mailmove.archive.place import META, check_owner
 from mailmove.archive.record import journal, manifest
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.safe import visible
 
 
@@ -31,7 +31,7 @@ def exists(path: str) -> bool:
             f"{visible(path)} is not empty and not a mailmove archive", "Name another directory for the archive."
         )
     if inside and _begun(os.path.join(path, META, journal.NAME)):
-        raise ArchiveError(
+        raise ArchiveDamaged(
             f"{visible(path)} has lost its {META}/{manifest.NAME}", "Restore that file from a copy of the archive."
         )
     return False

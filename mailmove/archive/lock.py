@@ -26,7 +26,7 @@ from threading import Event, Thread
 
 from mailmove import replacing
 from mailmove.archive.files import disk, durable
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveError, ArchiveLocked
 from mailmove.safe import visible
 from mailmove.units import timestamp
 
@@ -82,7 +82,7 @@ class Lock:
                 found = b""
         if found != self._note:
             other = _who(found)
-            raise ArchiveError(
+            raise ArchiveLocked(
                 f"another mailmove ({other}) has taken {self._shown} over"
                 if other
                 else f"the lock of {self._shown} is not there any more",
@@ -114,7 +114,7 @@ def _lock(fd: int, shown: str) -> None:
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK):
             who = _who(os.pread(fd, 500, 0))
-            raise ArchiveError(
+            raise ArchiveLocked(
                 f"another mailmove is working on {shown}{f' ({who})' if who else ''}",
                 "Wait until it has finished, then try again.",
             ) from None
@@ -132,7 +132,7 @@ def _check_lease(directory: int, fd: int, shown: str) -> None:
     age = _now(directory) - os.fstat(fd).st_mtime
     if age < LEASE:
         minutes = -(-(LEASE - max(age, 0)) // 60)
-        raise ArchiveError(
+        raise ArchiveLocked(
             f"another machine, {visible(holder[0])}, has been working on {shown} since {visible(holder[3])}",
             f"If it is not running any more, try again in {minutes:.0f} minutes, or delete {shown}/.mailmove/{NAME}.",
         )

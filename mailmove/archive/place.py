@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mailmove.archive.files import durable
 from mailmove.archive.lock import Lock
-from mailmove.errors import ArchiveError, RefusedError
+from mailmove.errors import ArchiveMissing, RefusedError
 from mailmove.safe import visible
 
 META = ".mailmove"
@@ -48,7 +48,7 @@ def enter(path: str, *, writable: bool) -> Place:
             try:
                 meta = durable.open_dir(META, root)
             except FileNotFoundError:
-                raise ArchiveError(f"{visible(path)} is not a mailmove archive") from None
+                raise ArchiveMissing(f"{visible(path)} is not a mailmove archive") from None
         return Place(path, root, meta, Lock.acquire(meta, path) if writable else None)
     except BaseException:
         for fd in (meta, root):

@@ -18,7 +18,7 @@ from mailmove.archive.place import META, Place, enter
 from mailmove.archive.record import journal, manifest, newer, records
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.state.memory import Memory
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveError, ArchiveMissing
 from mailmove.model import Folder
 from mailmove.safe import visible
 
@@ -77,12 +77,12 @@ class Archive:
         if not exists(path):
             if path in remembered or (remembered and not any(map(exists, remembered))):
                 moved = "" if path in remembered else f", last seen at {visible(min(remembered))}"
-                raise ArchiveError(
+                raise ArchiveMissing(
                     f"the archive of {visible(login)} is not at {visible(path)}{moved}",
                     "Is a disk not mounted? Put it back or correct the path; to begin an empty one: --new-archive.",
                 )
             if not writable:
-                raise ArchiveError(f"{visible(login)} has no archive yet", "Run: mailmove export")
+                raise ArchiveMissing(f"{visible(login)} has no archive yet", "Run: mailmove export")
             create(path, login)
         archive = cls.open(path, memory, writable=writable)
         try:

@@ -23,6 +23,7 @@ COMMANDS = (
     "export",
     "prune",
     "run",
+    "status",
     "history",
     "check",
     "reindex",

@@ -226,6 +226,7 @@ def remove_account(
     Nothing changes on the server.
     """
     from mailmove.accounts import configedit, vault
+    from mailmove.archive.state import standing
     from mailmove.cli import secrets, terminal
     from mailmove.report import words
     from mailmove.report.json import document
@@ -239,6 +240,7 @@ def remove_account(
     ):
         raise RefusedError(f"{shown} was not removed", "To remove it without a question: --yes")
     configedit.remove(setup.config.path, chosen.name)
+    standing.change(setup.memory, chosen.endpoint.login, lambda noted: replace(noted, config=None))
     if fate is secrets.Fate.GOES:
         try:
             vault.of(chosen).forget()

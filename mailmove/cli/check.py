@@ -22,7 +22,7 @@ def check(
 
     Every file is read and hashed again. What is missing or altered is named, and the exit code is 7.
     """
-    from mailmove.cli.running import present, run
+    from mailmove.cli.running import Told, present, run, telling
     from mailmove.cli.work import Work
     from mailmove.jobs.check import CheckResult, Options
     from mailmove.jobs.check import check as job
@@ -38,4 +38,5 @@ def check(
         with work.archive(writable=False) as opened, work.session() if server else nullcontext() as session:
             return (yield from job(work.name, opened, session, work.cancel, wanted))
 
-    raise typer.Exit(present("check", setup, run(setup, setup.archives(archives), start, login=server), report))
+    outcomes = run(setup, setup.archives(archives), telling(setup, report, start), login=server)
+    raise typer.Exit(present("check", setup, outcomes, Told, remembered=not quick))

@@ -12,7 +12,7 @@ from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.work import Work
-from mailmove.errors import ArchiveError, UsageError
+from mailmove.errors import ArchiveMissing, UsageError
 from mailmove.jobs.find import FindResult, Options, find
 from mailmove.safe import few, visible
 from mailmove.units import short_id
@@ -92,7 +92,7 @@ def _opened(setup: Setup, accounts: Sequence[str] | None) -> Iterator[list[tuple
                 archive = stack.enter_context(work.archive(writable=False))
                 opened.append((place, archive, stack.enter_context(Search(archive.index.path))))
         if not opened:
-            raise ArchiveError("there is no archive yet", f"Run: {again.command('export')}")
+            raise ArchiveMissing("there is no archive yet", f"Run: {again.command('export')}")
         yield opened
 
 

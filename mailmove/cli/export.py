@@ -65,4 +65,5 @@ def export(
         with work.archive_and_session(new=new_archive) as (opened, session):
             return (yield from job(work.name, session, opened, wanted))
 
-    raise typer.Exit(present("export", setup, run(setup, places, telling(setup, report, start)), Told))
+    outcomes = run(setup, places, telling(setup, report, start))
+    raise typer.Exit(present("export", setup, outcomes, Told, remembered=not (folder or exclude)))

@@ -146,7 +146,8 @@ def prune(
 
     limited = any((asked.age, asked.archived_for, asked.target))
     places = _places(setup, accounts, limited, everything=all_accounts, nightly=yes and setup.quiet)
-    raise typer.Exit(present("prune", setup, run(setup, places, telling(setup, report, start)), Told))
+    outcomes = run(setup, places, telling(setup, report, start))
+    raise typer.Exit(present("prune", setup, outcomes, Told, remembered=not dry_run))
 
 
 def _places(

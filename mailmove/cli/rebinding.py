@@ -14,7 +14,7 @@ from mailmove.archive.store import Archive
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import present, run
 from mailmove.cli.work import Work
-from mailmove.errors import ArchiveError, Exit, LoginError, UsageError
+from mailmove.errors import ArchiveMissing, Exit, LoginError, UsageError
 from mailmove.jobs.progress import Progress
 from mailmove.jobs.rebind import Rebind, bind, compare
 from mailmove.report import rebind as report
@@ -33,7 +33,7 @@ def rebind(setup: Setup, name: str, *, host: str | None, port: int | None, user:
     endpoint = replace(known, host=host or known.host, port=port or known.port, user=user or known.user)
     account = replace(account, endpoint=configuration.secured(endpoint, None, setup.ca_file))
     if not exists(account.archive):
-        raise ArchiveError(f"{visible(account.name)} has no archive at {words.path(account.archive)}")
+        raise ArchiveMissing(f"{visible(account.name)} has no archive at {words.path(account.archive)}")
     with Archive.open(account.archive, setup.memory, writable=False) as archive:
         old = archive.manifest.login
     if old == endpoint.login:

@@ -25,9 +25,9 @@ def run(
     it and agreed; until then it shows the plan and ends with 8. A step that fails stops only what is not safe without
     it.
     """
-    from mailmove.archive import standing
-    from mailmove.archive.audits import Audits
-    from mailmove.archive.index.header_cache import HeaderCache
+    from mailmove.archive.state import standing
+    from mailmove.archive.state.audits import Audits
+    from mailmove.archive.state.header_cache import HeaderCache
     from mailmove.cli import running
     from mailmove.cli.work import Work
     from mailmove.errors import LoginRefused
@@ -52,8 +52,9 @@ def run(
         return Wanted(
             ExportOptions(include=scope, exclude=left_out),
             AuditOptions(scope=scope, left_out=left_out, quota=account.quota, quick=True, fail_above=threshold),
-            account.prune
-            and PruneOptions(
+            None
+            if account.prune is None
+            else PruneOptions(
                 policy=account.prune,
                 scope=scope,
                 left_out=left_out,
@@ -78,4 +79,4 @@ def run(
         return result
 
     outcomes = running.run(setup, setup.select(accounts), running.telling(setup, report, start))
-    raise typer.Exit(running.present("run", setup, outcomes, running.Told))
+    raise typer.Exit(running.present("run", setup, outcomes, running.Told, remembered=True))

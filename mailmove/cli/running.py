@@ -6,9 +6,9 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from mailmove.accounts import credentials
 from mailmove.accounts.config import Account
@@ -25,6 +25,7 @@ from mailmove.errors import (
 )
 from mailmove.imap.slots import Slots
 from mailmove.jobs.progress import Progress
+from mailmove.plan.steps import Came
 from mailmove.report.again import Again
 from mailmove.report.json import document
 from mailmove.report.progress import Meter
@@ -61,6 +62,14 @@ class Report(Protocol[R_contra]):
         """The whole, for a program."""
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """A report that tells by itself what is to be remembered."""
+
+    def came(self, result: Any, /) -> Mapping[str, Came]:
+        """What it came to, by command."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A result as it will be printed. This class is its own :class:`Report`."""
@@ -68,6 +77,8 @@ class Told:
     exit: Exit
     lines: tuple[str, ...] = ()
     json: dict[str, Any] = field(default_factory=dict)
+    came: Mapping[str, Came] | None = None
+    """What is to be remembered of it, by command."""
 
     def text(self, _: Again, /) -> Iterable[str]:
         """What to print, unless that is JSON."""
@@ -98,16 +109,25 @@ class Outcome(Generic[R]):
             return self.error.exit if isinstance(self.error, MailmoveError) else Exit.BUG
         return Exit.BUG if self.result is None else self.result.exit
 
+    def as_json(self) -> dict[str, Any]:
+        """Its error, for a program."""
+        kind = self.error.kind if isinstance(self.error, MailmoveError) else "bug"
+        return {"account": self.place.name, "exit": int(self.exit), "error": str(self.error), "kind": kind}
+
 
 def telling(setup: Setup, report: Report[R], start: Start[R]) -> Start[Told]:
     """The same job, of whose result only what will be printed is kept: it may hold every message of an account."""
 
     def told(work: Work) -> Generator[Progress, None, Told]:
         result = yield from start(work)
+        came = report.came(result) if isinstance(report, Remembering) else None
+        if came is None:
+            what = next(iter(report.problems(result, work.again)), "") if result.exit else ""
+            came = {"": Came(result.exit, what, result.exit.name.lower() if result.exit else "")}
         if setup.json:
-            return Told(result.exit, json=report.as_json(result))
+            return Told(result.exit, json=report.as_json(result), came=came)
         lines = report.problems if setup.quiet else report.text
-        return Told(result.exit, tuple(lines(result, work.again)))
+        return Told(result.exit, tuple(lines(result, work.again)), came=came)
 
     return told
 
@@ -186,15 +206,21 @@ def present(
     report: Report[R],
     *,
     together: Callable[[Sequence[R], Again], Iterable[str]] | None = None,
+    remembered: bool = False,
 ) -> Exit:
     """Print what a command came to, for all its accounts, and return the exit code of the whole run.
 
-    ``together`` tells several results at once, where that is not one after the other.
+    ``together`` tells several results at once, where that is not one after the other. ``remembered``: what it came to
+    is noted for ``mailmove status``; that this fails changes nothing of the report.
     """
     exit_code = conclude(outcomes)
+    if remembered:
+        from mailmove.cli import remembering
+
+        exit_code = most_serious((exit_code, remembering.remember(command, setup, outcomes)))
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     if setup.json:
-        failed = [{"account": o.place.name, "exit": int(o.exit), "error": str(o.error)} for o in outcomes if o.error]
+        failed = [o.as_json() for o in outcomes if o.error]
         print(document(command, exit_code, accounts=[*map(report.as_json, results), *failed]))
         return exit_code
     if together is not None and len(results) > 1 and not setup.quiet:

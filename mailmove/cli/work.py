@@ -21,7 +21,7 @@ from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place
 from mailmove.errors import (
-    ArchiveError,
+    ArchiveMissing,
     RefusedError,
     UsageError,
 )
@@ -145,7 +145,7 @@ class Work:
         if self.place.account is None:
             return Archive.open(self.place.archive, self._memory, writable=writable)
         if not writable and not self.has_archive:
-            raise ArchiveError(f"{visible(self.name)} has no archive yet", f"Run: {self.again.command('export')}")
+            raise ArchiveMissing(f"{visible(self.name)} has no archive yet", f"Run: {self.again.command('export')}")
         login = self.account.endpoint.login
         return Archive.for_login(login, self.place.archive, self._memory, writable=writable, new=new)
 

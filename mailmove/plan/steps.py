@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from mailmove.errors import Exit
 
@@ -15,6 +16,18 @@ class Step(StrEnum):
     COPY = "copy"
     PRUNE = "prune"
     AUDIT = "audit"
+
+
+class Came(NamedTuple):
+    """What a command, or a step of a run, came to for one account: what went wrong, safe for a terminal, and its kind.
+
+    ``gauge`` is what an audit found: octets or messages used, the limit, and when it is full in Unix seconds.
+    """
+
+    exit: Exit
+    what: str = ""
+    kind: str = ""
+    gauge: tuple[int, int | None, int | None] | None = None
 
 
 _LOST = frozenset({Exit.UNREACHABLE, Exit.LOGIN})

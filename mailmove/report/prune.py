@@ -11,6 +11,7 @@ from mailmove.jobs.prune.result import FolderPlan, PrunePlan, PruneResult
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy
 from mailmove.plan.retention import Decisions, Stays
+from mailmove.plan.steps import Came
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
@@ -83,6 +84,14 @@ def problems(result: PruneResult, _: Again = ALL) -> Iterator[str]:
         yield f"{account}: NOT everything that was selected has been deleted:"
     yield from _held(planned)
     yield from _wrong(result)
+
+
+def came(result: PruneResult) -> dict[str, Came]:
+    """What is to be remembered of it: nothing where somebody looked at the plan and kept everything."""
+    if result.plan.dry_run or (result.asked and not result.agreed):
+        return {}
+    what = next(problems(result), "") if result.exit else ""
+    return {"prune": Came(result.exit, what, result.exit.name.lower() if result.exit else "")}
 
 
 def _stopped(result: PruneResult) -> str:

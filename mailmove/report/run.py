@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mailmove.errors import MailmoveError
@@ -10,7 +10,7 @@ from mailmove.jobs.audit.result import AuditResult
 from mailmove.jobs.export.result import ExportResult
 from mailmove.jobs.prune.result import PruneResult
 from mailmove.jobs.run.result import RunResult
-from mailmove.plan.steps import Step
+from mailmove.plan.steps import Came, Step
 from mailmove.report import audit, export, prune, words
 from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
@@ -58,6 +58,33 @@ def _unagreed(result: PruneResult, again: Again) -> Iterator[str]:
     account = visible(result.plan.account)
     yield f"{account}: nothing was deleted: nobody has agreed yet that its policy is followed"
     yield f"  Watch it once: {again.command('prune')}     from then on a run prunes by itself"
+
+
+def came(result: RunResult) -> dict[str, Came]:
+    """What each step that was taken came to."""
+    told: dict[Step, Callable[[Any], Iterator[str]]] = {
+        Step.EXPORT: export.problems,
+        Step.PRUNE: prune.problems,
+        Step.AUDIT: _AUDIT.problems,
+    }
+    noted: dict[str, Came] = {}
+    for step, code in result.steps.items():
+        error, outcome = result.failed.get(step), getattr(result, step.value)
+        if error is not None:
+            noted[step.value] = Came(code, error.what, error.kind)
+        elif step is Step.PRUNE and result.unagreed:
+            noted[step.value] = Came(code, "nobody has agreed yet that its policy is followed", "not-agreed")
+        else:
+            what = next(iter(told[step](outcome)), "") if code and step in told else ""
+            noted[step.value] = Came(code, what, code.name.lower() if code else "", _gauge(outcome))
+    return noted
+
+
+def _gauge(outcome: object) -> tuple[int, int | None, int | None] | None:
+    if not isinstance(outcome, AuditResult):
+        return None
+    tightest, seen = outcome.quota.tightest, outcome.forecast
+    return tightest.used, tightest.limit, int(seen.full.timestamp()) if seen is not None and seen.full else None
 
 
 def full(result: AuditResult) -> str:
@@ -110,4 +137,4 @@ def _step(step: Step, result: RunResult, parts: dict[Step, dict[str, Any]]) -> d
 
 
 def _error(error: MailmoveError) -> dict[str, Any]:
-    return {"exit": int(error.exit), "error": str(error)}
+    return {"exit": int(error.exit), "error": str(error), "kind": error.kind}

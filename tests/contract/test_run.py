@@ -30,8 +30,8 @@ def with_policy(mailmove: Program, archive: Path) -> Path:
 
 def watched(archive: Path) -> None:
     """As after a prune at a terminal that somebody agreed to: the journal says so."""
-    from mailmove.archive.memory import Memory
     from mailmove.archive.record import records
+    from mailmove.archive.state.memory import Memory
     from mailmove.archive.store import Archive
 
     with Archive.open(str(archive), Memory(str(archive.parent / "state")), writable=True) as opened:
@@ -97,7 +97,7 @@ def test_what_cannot_be_brought_home_is_named_and_the_rest_goes_on(
     done = mailmove("run", "--json")
     steps = done.json["accounts"][0]["steps"]
     assert done.code == steps["export"]["exit"] == 3, done.out
-    assert steps["prune"]["deleted"] == 3 and steps["audit"]["exit"] == 0
+    assert steps["prune"]["deleted"] == 3 and steps["audit"]["exit"] == 3
 
 
 @pytest.mark.fault(96)
@@ -105,7 +105,7 @@ def test_a_refused_login_is_one_error_and_holds_what_needs_the_server(
     scripted: Callable[..., Scripted], mailmove: Program
 ) -> None:
     server = scripted("LOGIN #2-\n    {tag} NO [AUTHENTICATIONFAILED] wrong")
-    server.store.add("INBOX", message(1))
+    server.store.add("INBOX", message(1), arrival=NOW)
     archive = with_policy(mailmove, mailmove.account(server))
     assert mailmove("run").code == 0
     watched(archive)
@@ -119,7 +119,7 @@ def test_a_refused_login_is_one_error_and_holds_what_needs_the_server(
 def test_what_was_agreed_to_and_cannot_be_read_stops_it(
     text: str, ready: Path, mailbox: Mailbox, mailmove: Program
 ) -> None:
-    from mailmove.archive.memory import Memory
+    from mailmove.archive.state.memory import Memory
 
     login = f"{mailbox.user}@{mailbox.host}:{mailbox.port}"
     path = Path(Memory(str(mailmove.home / "state")).of_login("standing", login, ".json"))
@@ -129,8 +129,11 @@ def test_what_was_agreed_to_and_cannot_be_read_stops_it(
     assert path.read_text() == text, "nothing is made anew silently"
 
 
-def test_a_quota_above_the_threshold(ready: Path, mailbox: Mailbox, mailmove: Program) -> None:
-    config = mailmove.home / ".config" / "mailmove" / "config.toml"
-    mailmove.configure(config.read_text().replace("[account.box.prune]", 'quota = "1kB"\n[account.box.prune]'))
-    done = mailmove("run", "--fail-above", "90%")
-    assert done.code == 8 and "ABOVE 90 %" in done.out
+def test_a_quota_above_the_threshold(scripted: Callable[..., Scripted], mailmove: Program) -> None:
+    server = scripted()
+    server.store.add("INBOX", *map(message, range(3)), arrival=NOW)
+    mailmove.account(server, quota="1kB")
+    assert mailmove("run", "--fail-above", "90%").code == 4
+    done = mailmove("run", "-q", "--fail-above", "90%")
+    assert (done.code, done.out) == (4, "") and "ABOVE 90 %" in done.err, "quiet, but not silent"
+    assert mailmove("run").code == 0

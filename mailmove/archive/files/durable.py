@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from mailmove import replacing
 from mailmove.archive.files import disk
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveError, DiskFull
 from mailmove.safe import visible
 
 _DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,7 +42,7 @@ def explained(doing: str) -> Iterator[None]:
 def failure(doing: str, error: OSError) -> ArchiveError:
     """The error for an operating-system error while ``doing`` something."""
     if error.errno in _FULL:
-        return ArchiveError(
+        return DiskFull(
             f"no room left on the disk while {doing}",
             "Make room and run the same command again: it goes on where it stopped. Nothing that was saved is lost.",
         )

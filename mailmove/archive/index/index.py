@@ -24,7 +24,7 @@ from mailmove.archive.record import records
 from mailmove.archive.record.journal import Position
 from mailmove.archive.record.newer import Newer
 from mailmove.archive.record.records import Record
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.safe import visible
 
 SCHEMA = 9
@@ -170,7 +170,7 @@ def explained(path: str) -> Iterator[None]:
 def failure(path: str, error: sqlite3.DatabaseError) -> ArchiveError:
     """The error for one of SQLite's."""
     if damaged(error):
-        return ArchiveError(
+        return ArchiveDamaged(
             f"the index {visible(path)} is damaged: {visible(str(error))}",
             "Delete it and run the same command again: it is made from the journal. The archive itself is as it was.",
         )

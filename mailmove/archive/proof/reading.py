@@ -12,7 +12,7 @@ from mailmove.archive.proof import rehashing
 from mailmove.archive.proof.rehashing import Proven
 from mailmove.archive.proof.strays import find_moved
 from mailmove.archive.store import Archive
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.model import folder_text
 from mailmove.safe import visible
 from mailmove.units import short_id
@@ -40,7 +40,7 @@ def open_copy(archive: Archive, copies: Sequence[Stored]) -> Proven:
             except BaseException:
                 os.close(directory)
                 raise
-    raise ArchiveError(
+    raise ArchiveDamaged(
         f"message {short_id(copies[0].sha256)} cannot be read: {'; '.join(problems)}",
         "If the server still has it: mailmove export --refetch. Otherwise restore the file from a copy of the archive.",
     )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mailmove import replacing
 from mailmove.archive.files import durable
 from mailmove.archive.record.records import Record, from_json, to_json
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveDamaged
 from mailmove.safe import visible
 
 NAME = "journal.jsonl"
@@ -75,7 +75,7 @@ class Journal:
         try:
             fd = durable.open_file(NAME, directory, flags)
         except FileNotFoundError:
-            raise ArchiveError(f"{shown} is missing: the archive has lost its record", _remedy(shown)) from None
+            raise ArchiveDamaged(f"{shown} is missing: the archive has lost its record", _remedy(shown)) from None
         except OSError as error:
             raise durable.failure(f"opening {shown}", error) from error
         return cls(fd, shown, writable=writable)
@@ -184,7 +184,7 @@ class Journal:
         while left:
             chunk = os.read(self._fd, min(_CHUNK, left))
             if not chunk:
-                raise ArchiveError(
+                raise ArchiveDamaged(
                     f"{self._shown} is shorter than when it was last read: was an older copy put back?",
                     _remedy(self._shown),
                 )
@@ -193,9 +193,9 @@ class Journal:
         if crc != until.crc:
             raise self._damaged("it changed since it was last read")
 
-    def _damaged(self, what: str) -> ArchiveError:
+    def _damaged(self, what: str) -> ArchiveDamaged:
         where = " " if what.startswith("at") else ": "
-        return ArchiveError(f"{self._shown} is damaged{where}{what}", _remedy(self._shown))
+        return ArchiveDamaged(f"{self._shown} is damaged{where}{what}", _remedy(self._shown))
 
 
 def _identity(fd: int) -> tuple[int, ...]:

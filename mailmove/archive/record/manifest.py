@@ -12,7 +12,7 @@ from mailmove import replacing
 from mailmove.archive.files import durable, layout
 from mailmove.archive.files.names import SEPARATORS
 from mailmove.archive.record.records import Beginning, wire_octets, wire_text
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.model import Folder
 from mailmove.safe import visible
 
@@ -113,7 +113,7 @@ def load(directory: int, shown: str) -> Manifest:
             folders=tuple(_read_folders(data.get("folder", []))),
         )
     except (KeyError, TypeError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise ArchiveError(
+        raise ArchiveDamaged(
             f"{shown} is damaged: {visible(str(error))}", "Nothing was changed. Restore it from a copy of the archive."
         ) from error
 

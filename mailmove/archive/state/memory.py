@@ -11,7 +11,7 @@ import os
 from urllib.parse import quote
 
 from mailmove.archive.files import durable
-from mailmove.errors import ArchiveError
+from mailmove.errors import ArchiveDamaged
 from mailmove.replacing import replace_file
 
 _NEWEST = "newest-message"
@@ -38,7 +38,7 @@ class Memory:
         except OSError as error:
             raise durable.failure(f"reading {note}", error) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ArchiveError(
+            raise ArchiveDamaged(
                 f"{note} is damaged", "It only names the archive of this login; delete it if the archive is in place."
             ) from error
 

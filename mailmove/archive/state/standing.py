@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from mailmove.archive.files import durable
-from mailmove.archive.memory import Memory
-from mailmove.errors import ArchiveError
+from mailmove.archive.state.memory import Memory
+from mailmove.errors import ArchiveDamaged
 from mailmove.replacing import replace_file
 
 _DIRECTORY = "standing"
@@ -42,6 +42,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Gauged:
+    """How full the tightest quota was at a moment, and when it is full by the growth until then."""
+
+    at: int
+    used: int
+    limit: int | None = None
+    full: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """All that is noted of a login.
 
@@ -54,6 +64,7 @@ class Standing:
     config: str | None = None
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
     consent: int | None = None
+    gauge: Gauged | None = None
 
 
 def read(memory: Memory, login: str) -> Standing:
@@ -109,9 +120,10 @@ def _load(path: str) -> Standing | None:
             None if config is None else str(config),
             attempts,
             _moment(noted["consent"]),
+            None if noted["gauge"] is None else _gauged(noted["gauge"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ArchiveError(
+        raise ArchiveDamaged(
             f"{path} is damaged: how this account stands is not known",
             "It holds no mail. Delete it: runs are noted anew, and prunes that nobody watches must be agreed to anew.",
         ) from error
@@ -123,6 +135,13 @@ def _attempt(noted: Mapping[str, object]) -> Attempt:
         raise TypeError("a moment and an exit code must be numbers")
     good, since = _moment(noted["good"]), _moment(noted["since"])
     return Attempt(at, code, good, since, str(noted["what"]), str(noted["kind"]))
+
+
+def _gauged(noted: Mapping[str, object]) -> Gauged:
+    at, used = _moment(noted["at"]), _moment(noted["used"])
+    if at is None or used is None:
+        raise TypeError("a moment and an amount must be numbers")
+    return Gauged(at, used, _moment(noted["limit"]), _moment(noted["full"]))
 
 
 def _moment(value: object) -> int | None:
