@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_metrics_for_prometheus(server: Scripted, mailmove: Program, tmp_path: P
     for code in (0, 5):
         assert mailmove("run").code == 5 if code else True
         assert mailmove("status", "-q", "--prometheus", file).code == 0
-        samples = {
+        samples: dict[Any, Any] = {
             (sample.name, sample.labels.get("command")): (sample.labels["account"], sample.value)
             for family in parse(file.read_text())
             for sample in family.samples
