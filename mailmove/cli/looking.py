@@ -6,7 +6,8 @@ from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 
 from mailmove.cli.options import Place, Setup
-from mailmove.cli.running import Outcome, run
+from mailmove.cli.outcome import Outcome
+from mailmove.cli.running import run
 from mailmove.cli.work import Work
 from mailmove.jobs.overview import Overview, overview
 from mailmove.jobs.progress import Progress

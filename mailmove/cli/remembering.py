@@ -8,17 +8,15 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailmove.archive.state import standing
 from mailmove.archive.state.standing import Attempt, Gauged, Standing
 from mailmove.cli.options import Place, Setup
+from mailmove.cli.outcome import Outcome
 from mailmove.errors import ArchiveError, Exit, MailmoveError
 from mailmove.plan.steps import Came
 from mailmove.safe import visible
-
-if TYPE_CHECKING:
-    from mailmove.cli.running import Outcome
 
 _AS = {"run": "export"}
 """A run that cannot even begin is an export that failed."""

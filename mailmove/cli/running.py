@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from mailmove.accounts import credentials
 from mailmove.accounts.config import Account
 from mailmove.cancel import Cancel
 from mailmove.cli.options import Place, Setup
+from mailmove.cli.outcome import Outcome, R
 from mailmove.cli.signals import Signals
 from mailmove.cli.work import Question, Work
 from mailmove.errors import (
@@ -36,16 +37,7 @@ _TELL_EVERY = 0.1  # seconds; each time wakes the main thread, which costs more 
 _LOOK_UP_EVERY = 1.0  # seconds; a wait that is just beginning when a signal arrives is not interrupted by it
 
 
-class Result(Protocol):
-    """What a job returns."""
-
-    @property
-    def exit(self) -> Exit:
-        """Its exit code."""
-
-
 T = TypeVar("T")
-R = TypeVar("R", bound=Result)
 R_contra = TypeVar("R_contra", contravariant=True)
 
 
@@ -92,27 +84,6 @@ class Told:
 
 
 Start = Callable[[Work], Generator[Progress, None, R]]
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[R]):
-    """What became of one account: a result, an error for the user, or a bug."""
-
-    place: Place
-    result: R | None = None
-    error: BaseException | None = None
-
-    @property
-    def exit(self) -> Exit:
-        """Its exit code: the result's own or the error's."""
-        if self.error is not None:
-            return self.error.exit if isinstance(self.error, MailmoveError) else Exit.BUG
-        return Exit.BUG if self.result is None else self.result.exit
-
-    def as_json(self) -> dict[str, Any]:
-        """Its error, for a program."""
-        kind = self.error.kind if isinstance(self.error, MailmoveError) else "bug"
-        return {"account": self.place.name, "exit": int(self.exit), "error": str(self.error), "kind": kind}
 
 
 def telling(setup: Setup, report: Report[R], start: Start[R]) -> Start[Told]:
