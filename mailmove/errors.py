@@ -130,6 +130,12 @@ class Disconnected(Unreachable):
     wait = 0.0
 
 
+class Nonsense(Disconnected):
+    """What the server answers to ``command`` is not IMAP: nothing that follows can be told apart any more."""
+
+    command = ""
+
+
 class ArchiveError(MailmoveError):
     """The archive is locked, damaged, full, missing or not this account's, or its disk fails."""
 

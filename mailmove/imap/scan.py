@@ -124,7 +124,7 @@ def flags(wire: Wire) -> dict[int, frozenset[str] | None]:
         else:
             told = items(segments)
             uid = number(told.get("UID"), MAX_UID) if told else about(segments) if is_fetch(segments) else None
-            if uid and (not told or "FLAGS" in told):  # without UID another client changed something
+            if uid and _tells("FLAGS", told):  # without UID another client changed something
                 words = flags_in(told)
                 found[uid] = shared(words) if words is not None else None
         if len(found) > before:
@@ -143,14 +143,21 @@ def labels(wire: Wire, chosen: bytes = b"1:*", strays: list[str] | None = None) 
     for segments in wire.responses(b"UID FETCH", chosen, b"(UID X-GM-LABELS)"):
         told = items(segments)
         uid = number(told.get("UID"), MAX_UID) if told else about(segments) if is_fetch(segments) else None
-        if strays is not None and not uid and is_fetch(segments) and (not told or "X-GM-LABELS" in told):
+        if not (is_fetch(segments) and _tells("X-GM-LABELS", told)):
+            continue
+        if strays is not None and not uid:
             strays.append(visible(segments[0], 100))
-        if uid and (not told or "X-GM-LABELS" in told) and uid not in found:
+        if uid and uid not in found:
             wire.wanted(LISTED)
             names = labels_in(told)
             found[uid] = tuple(sorted(shared(names))) if names is not None else None
             wire.within(len(found))
     return found
+
+
+def _tells(item: str, told: Collection[str]) -> bool:
+    """Whether a response with these items is what a question for one was answered with; it may lack it, or be odd."""
+    return item in told or not set(told) & {"FLAGS", "MODSEQ"}  # those come because another client changed something
 
 
 Block = bytes | CommandRefused

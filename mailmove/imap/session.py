@@ -8,7 +8,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mailmove.cancel import Cancel
-from mailmove.errors import Busy, Disconnected, Exhausted, Throttled, TooManyConnections, Unreachable
+from mailmove.errors import (
+    Busy,
+    CommandRefused,
+    Disconnected,
+    Exhausted,
+    Nonsense,
+    Throttled,
+    TooManyConnections,
+    Unreachable,
+)
 from mailmove.imap import ident
 from mailmove.imap.connection import connect
 from mailmove.imap.slots import Slots
@@ -96,6 +105,19 @@ class Session:
             except (Disconnected, Throttled) as error:
                 self.failed(error)
 
+    def ask_of_folder(self, question: Callable[[], T]) -> T:
+        """The same of one folder: an answer that makes no sense, and on a new connection neither, costs that alone.
+
+        :raises Unreachable: once attempts are used up, which many such folders in a row do as well.
+        :raises CommandRefused: when it makes no sense twice.
+        """
+        before = None
+        while True:
+            try:
+                return question()
+            except (Disconnected, Throttled) as error:
+                before = self.failed_of_folder(error, before)
+
     def failed(self, error: Unreachable) -> None:
         """Account for a failure: drop the connection if it was that, then wait before the next attempt, or give up.
 
@@ -115,6 +137,17 @@ class Session:
             self._failures = 0
             if self._wire is not None:
                 self._wire.believing = False
+
+    def failed_of_folder(self, error: Unreachable, before: Unreachable | None) -> Unreachable:
+        """The same for a question about one folder; ``before`` is how it failed the last time. Returns ``error``.
+
+        :raises Unreachable: the error, once attempts are used up.
+        :raises CommandRefused: when neither answer made sense.
+        """
+        if isinstance(error, Nonsense) and isinstance(before, Nonsense):
+            raise CommandRefused(error.command, "OK", "", error.what) from None
+        self.failed(error)
+        return error
 
     def _again(self, error: Unreachable) -> None:
         """Wait before the next attempt.

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mailmove.cancel import Cancel
-from mailmove.errors import CommandRefused, Disconnected, Throttled, UsageError
+from mailmove.errors import CommandRefused, Disconnected, Nonsense, Throttled, UsageError
 from mailmove.imap import refusal
 from mailmove.imap.connection import Connection
 from mailmove.imap.parse import Segments
@@ -287,10 +287,12 @@ class Wire:
         except Disconnected as error:
             raise self._lost(error.what) from None
 
-    def broken(self, what: str) -> Disconnected:
+    def broken(self, what: str) -> Nonsense:
         """The error for a server that does not speak IMAP: the connection is dropped with it."""
         self.usable = False
-        return Disconnected(what)
+        error = Nonsense(what)
+        error.command = self._asked
+        return error
 
     def _logical_line(self) -> Segments:
         return self.rest_of(self.line())

@@ -302,7 +302,7 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
         try:
             listing = opened.listing()
         except (CommandRefused, FolderChanged) as error:
-            result.notes.append(f"{view.folder.shown} cannot be compared now ({error}): told as of the last export")
+            result.doubts.append(f"{view.folder.shown} cannot be compared now ({error}): told as of the last export")
             held |= {key: last[key] for key in archived}
             continue
         key = (wire, opened.selected.uidvalidity)

@@ -49,7 +49,7 @@ def _arrivals_in_inbox(session: Session, views: Iterable[Seen]) -> set[int]:
     opened, uidnext = Opened(session, view.folder), view.status.uidnext
     last = range(max(1, uidnext - LAST), uidnext)
     try:
-        listing = session.ask(lambda: list(scan.listing(opened.wire(), last)))
+        listing = session.ask_of_folder(lambda: list(scan.listing(opened.wire(), last)))
     except (CommandRefused, FolderChanged):
         return set()  # what is not known vouches for nothing
     return {listed.arrival for listed in listing if listed.arrival is not None}

@@ -89,16 +89,16 @@ class Opened:
 
         :raises FolderChanged, CommandRefused: as :meth:`wire`.
         """
-        listed = self._session.ask(self._list)
+        listed = self._session.ask_of_folder(self._list)
         if len(listed) < self.selected.exists:  # were the others expunged meanwhile?
-            self.selected = self._session.ask(lambda: select(self.wire(), self.folder))
-            listed = self._session.ask(self._list)
+            self.selected = self._session.ask_of_folder(lambda: select(self.wire(), self.folder))
+            listed = self._session.ask_of_folder(self._list)
         self.unlisted = max(0, self.selected.exists - len(listed), len(self.strays))
         return listed
 
     def present(self, uids: Collection[int]) -> set[int]:
         """Which of these messages the folder still has."""
-        return self._session.ask(lambda: {listed.uid for listed in scan.listing(self.wire(), uids)})
+        return self._session.ask_of_folder(lambda: {listed.uid for listed in scan.listing(self.wire(), uids)})
 
     def _list(self) -> list[Listed]:
         wire = self.wire()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mailmove.errors import UsageError
 from mailmove.model import Folder, NamespaceKind
+from mailmove.plan.naming import like
 from mailmove.safe import visible
 
 
@@ -99,4 +99,4 @@ def matches(folder: Folder, pattern: str) -> bool:
         return folder.special_use == pattern.lower()
     if pattern.upper() == "INBOX":
         return folder.wire == b"INBOX"
-    return fnmatch.fnmatchcase(folder.name, pattern) or folder.wire == pattern.encode("utf-8", "surrogateescape")
+    return like(folder.name, pattern) or folder.wire == pattern.encode("utf-8", "surrogateescape")

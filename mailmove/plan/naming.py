@@ -33,7 +33,12 @@ def same(rule: str, folder: Folder) -> bool:
 def fits(rule: str, folder: Folder) -> bool:
     """Whether a rule is a pattern for this folder however both are spelt."""
     patterns = ["/".join(parts) for parts in _spellings(rule, b"")] if _WILD & set(rule) else []
-    return any(fnmatch.fnmatchcase("/".join(name), pattern) for pattern in patterns for name in _of(folder))
+    return any(like("/".join(name), pattern) for pattern in patterns for name in _of(folder))
+
+
+def like(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern, in which ``*`` and ``?`` alone stand for others: ``[Gmail]`` is a name."""
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def use(rule: str) -> str | None:
@@ -78,5 +83,6 @@ def _fold(text: str) -> str:
     """One text for all that only case, normal form, spaces and invisible characters tell apart."""
     for _ in range(3):  # until nothing changes: what one of these makes, another may change again
         text = unicodedata.normalize("NFKD", text).upper().casefold()
+    text = text.replace("i\u0307", "i")  # Turkish has an I with its dot, which others type without
     text = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
     return " ".join(text.split())

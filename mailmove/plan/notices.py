@@ -39,6 +39,9 @@ LETTER = _any(
 )
 """A letter of Exchange in a message's place."""
 
+PROTOCOL = _any(r"imap4|pop3")
+"""What a letter of Exchange names in any language."""
+
 EXCUSE = _any(
     rf"(?:unable|failed|failure|error|impossible)(?: \w+){{0,3}} {_GET}\w* (?:the |this |of |your |mime )*{_MAIL}\b",
     rf"{_MAIL}(?: body| content| text)? {_FAIL} be {_GET}\w*",
@@ -71,6 +74,7 @@ REPLACED = re.compile(
 TALK = _any(
     r"\b(?:could|can|was|were|did|has|have) ?(?:not\b|n.t\b)|\bcannot\b|\bunable\b|\bfail(?:ed|ure|s)?\b|\berrors?\b",
     r"\b(?:unavailable|corrupt|corrupted|placeholder|replaced|removed|blocked|stripped|virus|malware)\b|\bquarantin",
+    r"\bno such\b|\bnot found\b|\bmissing\b|\bproblem with\b",
     r"\bnicht\b|\bfehler|\bentfernt\b|\bersetzt\b",
     r"n.a pas\b|\bimpossible\b|\béchec",
     r"\bno se\b|\bno ha\b|\bimpossibile\b|\bnon è\b|\bnão\b",

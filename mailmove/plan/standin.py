@@ -15,7 +15,7 @@ import binascii
 import re
 from functools import cached_property
 
-from mailmove.plan.notices import EXCUSE, LETTER, NOTICE, REPLACED, TALK
+from mailmove.plan.notices import EXCUSE, LETTER, NOTICE, PROTOCOL, REPLACED, TALK
 
 HEAD = 1 << 16
 """So many octets from the beginning of a message are all that is looked at."""
@@ -47,13 +47,13 @@ def doubt(announced: int | None, octets: int, head: bytes) -> str:
     """
     letter = _Letter(head)
     if not announced:
-        return _LIKE_A_LETTER if octets <= _LETTER and letter.written_here and letter.says(LETTER) else ""
+        return _LIKE_A_LETTER if octets <= _LETTER and letter.servers_own else ""
     if _exact(announced, octets, head):
-        return _LIKE_A_LETTER if letter.written_here and letter.says(LETTER) else ""
+        return _LIKE_A_LETTER if letter.servers_own else ""
     if octets >= announced and octets > _LETTER:
         return ""
     told = f"the server announced {announced:,} octets and sent {octets:,}"
-    if _too_small(announced, octets, letter):
+    if _too_small(announced, octets, letter) or not head.strip():
         return f"{told}: it may be a stand-in"
     if _reads_like_one(announced, octets, letter):
         return f"{told}, which read like a notice in its place"
@@ -118,6 +118,11 @@ class _Letter:
     def written_here(self) -> bool:
         """No other program has had it in its hands: no trace of a delivery, no name of its own."""
         return not self.received and (self._field(b"message-id") is None or self.nameless)
+
+    @property
+    def servers_own(self) -> bool:
+        """It is a letter of the server's own, whatever its size says; in any language one names the protocol."""
+        return self.written_here and (self.says(LETTER) or (self.nameless and self.says(PROTOCOL)))
 
     @property
     def recipients(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,6 +133,47 @@ def test_at_a_terminal_the_typed_count_answers_a_brake(
         assert terminal.finish() == (0 if left == 16 else 8)
     assert "Look twice: INBOX: 94 of 117 messages would go, more than --max-delete 50 %." in terminal.shown
     assert len(server.store["INBOX"].mails) == 117 - 94 if left == 16 else 117
+
+
+FAILING = """
+import fcntl, os, signal, sys, termios
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+os.setsid()
+fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+settings = termios.tcgetattr(1)
+settings[3] |= termios.TOSTOP
+termios.tcsetattr(1, termios.TCSANOW, settings)
+front = os.fork()
+if not front:
+    os.setpgid(0, 0)
+    signal.pause()
+os.setpgid(front, front)
+os.tcsetpgrp(1, front)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Run a command whose standard output is a terminal that takes nothing: it belongs to others (EIO, see termios(3))."""
+
+
+@pytest.mark.fault(64)
+@pytest.mark.parametrize("command", ["prune", "restore"])
+def test_at_a_terminal_a_plan_that_could_not_be_shown_whole_cannot_be_answered(
+    server: Scripted, mailmove: Program, archive: Path, command: str
+) -> None:
+    """Not even by what was typed before the question."""
+    words: list[object] = [command, *CUT]
+    if command == "restore":
+        assert mailmove("export").code == 0
+        server.store["INBOX"].mails.clear()
+        words = [command, "--all"]
+    before = uids(server)
+    ours, theirs = os.openpty()
+    wrapped = [sys.executable, "-c", FAILING, *mailmove.command(*words)]
+    with os.fdopen(ours, "wb"), os.fdopen(theirs, "wb"), Terminal(wrapped, mailmove.env, stdout=theirs) as terminal:
+        terminal.type("7\ny\n")
+        assert terminal.finish() == 8, terminal.shown
+    assert "the question could not be shown whole: [Errno 5] Input/output error" in terminal.shown
+    assert uids(server) == before
 
 
 def test_yes_at_a_terminal_is_watched_and_without_one_it_is_not(

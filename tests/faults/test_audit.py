@@ -390,8 +390,8 @@ def test_an_absurd_literal_ends_the_run_cleanly(scripted: Start, mailmove: Progr
     server.script(f"{'GETQUOTAROOT' if 'QUOTA' in answer else 'UID FETCH'}\n    {answer}\n")
     mailmove.account(server)
     done = mailmove("audit")
-    assert done.code == 6
-    assert "does not end" in done.err
+    assert done.code == (6 if "QUOTA" in answer else 3), "what is of one folder costs that"
+    assert "does not end" in done.out + done.err
 
 
 def test_flags_in_any_shape_decide_what_is_kept(scripted: Start, mailmove: Program) -> None:

@@ -24,14 +24,23 @@ WORDS = [
     "NO [INUSE] the mailbox is locked",
     "BAD [LIMIT] too much",
     "NO [THROTTLED] slow down",
-    "NO [SERVERBUG] Internal error",
     "NO rate limit hit",
     "NO Request is throttled",
 ]
+REFUSAL = "NO [SERVERBUG] Internal error"
+
+
+@pytest.mark.fault(72)
+@pytest.mark.parametrize("words", WORDS)
+def test_in_all_of_these_words_a_server_is_busy_until_it_is_not_believed(words: str) -> None:
+    status, _, text = words.partition(" ")
+    assert isinstance(refused("UID FETCH", status, text), Busy)
+    doubted = refused("UID FETCH", status, text, believed=False)
+    assert isinstance(doubted, CommandRefused) and doubted.busy
 
 
 @pytest.mark.fault(29, 72)
-@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("words", [WORDS[0], WORDS[3], REFUSAL])
 def test_a_message_that_a_server_is_always_too_busy_for_is_named_and_all_others_are_saved(
     scripted: Start, mailmove: Program, words: str
 ) -> None:

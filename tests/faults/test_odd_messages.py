@@ -10,7 +10,8 @@ from mailmove.imap import scan
 from mailmove.model import Listed
 from tests.fuzz.wires import wired
 from tests.kit import Program, archived, hashes, message, total
-from tests.servers.scripted import Scripted
+from tests.servers.model import Command
+from tests.servers.scripted import Conversation, Scripted
 
 Start = Callable[..., Scripted]
 
@@ -66,3 +67,55 @@ def test_a_go_ahead_that_nobody_asked_for_is_an_error_at_once(scripted: Start, m
     assert done.code == 3, (done.out, done.err)
     assert "Odd: EXAMINE refused" in done.out
     assert archived(archive)["Other"] == hashes(message(2))
+
+
+@pytest.mark.fault(99)
+@pytest.mark.parametrize("line", ["what is this", "{tag}", "M99 OK another's answer", "{tag} PERHAPS"])
+@pytest.mark.parametrize("command", ["export", "audit", "prune --older-than 30d --yes", "check --server"])
+def test_a_line_that_is_no_response_costs_its_folder(
+    scripted: Start, mailmove: Program, command: str, line: str
+) -> None:
+    """What follows it may be anything: the connection is given up, the folder is in doubt, and all others go on."""
+    server = scripted()
+    odd = server.store.add("A", message(1))
+    other = server.store.add("B", message(2))
+    archive = mailmove.account(server)
+    assert command == "export" or mailmove("export").code == 0
+
+    def nonsense(talk: Conversation, asked: Command) -> None:
+        if talk.state.selected.name == b"A" and b"BODY" not in asked.raw:
+            talk.line(line.replace("{tag}", asked.tag))
+        talk.answer(asked)
+
+    server.on("UID FETCH", nonsense)
+    before = len(server.received)
+    done = mailmove(*command.split())
+    assert done.code == 3, (done.out, done.err)
+    assert "A" in done.out and "unexpected answer to UID FETCH" in done.out, (done.out, done.err)
+    assert len(server.received) - before <= 4, "a connection for the first answer, one for the second, one for the rest"
+    assert odd.bodies == [message(1)]
+    if command == "export":
+        assert archived(archive)["B"] == hashes(message(2))
+    if command.startswith("prune"):
+        assert not other.mails
+
+
+@pytest.mark.fault(99)
+def test_a_server_that_makes_no_sense_whatever_the_folder_is_left(scripted: Start, mailmove: Program) -> None:
+    server = scripted("UID FETCH\n    what is this\n    !answer")
+    for number in range(20):
+        server.store.add(f"F{number}", message(number))
+    mailmove.account(server)
+    done = mailmove("audit")
+    assert done.code == 6, (done.out, done.err)
+    assert len(server.received) < 12
+
+
+@pytest.mark.fault(99)
+def test_nonsense_that_does_not_come_again_costs_nothing(scripted: Start, mailmove: Program) -> None:
+    server = scripted("UID FETCH #1\n    what is this\n    !answer")
+    server.store.add("A", message(1))
+    archive = mailmove.account(server)
+    done = mailmove("export")
+    assert done.code == 0, (done.out, done.err)
+    assert archived(archive)["A"] == hashes(message(1))

@@ -102,6 +102,22 @@ def test_a_stand_in_that_was_archived_before_anybody_doubted_is_not_proven_and_a
     assert pruner().exit == 0 and not inbox.mails
 
 
+@pytest.mark.fault(67)
+def test_a_stand_in_whose_size_is_the_one_announced_is_doubted_too(
+    scripted: Start, exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it comes, and when what is archived is proven: what has no Message-ID is read, whatever its size."""
+    inbox = exchange["INBOX"]
+    inbox.mails[1].size = len(exchange.stand_in(inbox, inbox.mails[1]))
+    pruner = Pruner(scripted(store=exchange).port, "me", tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr("mailmove.plan.standin.doubt", lambda *_: "")
+        assert pruner.export().exit == 0
+    result = pruner()
+    assert (result.exit, [mail.uid for mail in inbox.mails]) == (3, [2])
+    assert pruner.export().exit == 3
+
+
 def test_estimates_stay_prunable(scripted: Start, mailmove: Program) -> None:
     store = Exchange(estimate=0.7)
     store.add("INBOX", *(message(number, size=size) for number, size in enumerate((300, 3_000, 60_000))))

@@ -198,14 +198,15 @@ def test_by_sent_date_a_message_without_one_stays() -> None:
     assert set(decisions.go) == {1}
     assert decisions.odd == {3: Stays.UNDATED, 4: Stays.UNDATED, 5: Stays.FUTURE}
     assert set(decide([listed(2)], rule("30d"), dates).go) == {2}  # arrival decides
+    assert (sum(decisions.days.values()), decisions.newest) == (5, OLD), "its arrival can be used"
 
 
 def test_archived_for_counts_from_the_day_it_was_verified() -> None:
     policy = Policy(archived_for=parse_age("14d"))
-    dates = Dates(archived={1: SECONDS - 15 * DAY, 2: SECONDS - 13 * DAY})
-    decisions = decide([listed(1), listed(2), listed(3)], rule(None, policy), dates)
+    dates = Dates(archived={1: SECONDS - 14 * DAY - 1, 2: SECONDS - 14 * DAY, 4: SECONDS - 13 * DAY})
+    decisions = decide([listed(uid) for uid in range(1, 5)], rule(None, policy), dates)
     assert set(decisions.go) == {1}
-    assert decisions.stay[Stays.RECENT_IN_ARCHIVE].messages == 2
+    assert decisions.stay[Stays.RECENT_IN_ARCHIVE].messages == 3
 
 
 @pytest.mark.fault(16)
@@ -249,6 +250,25 @@ def test_a_message_whose_other_labels_cannot_be_known_stays() -> None:
     decisions = decide([listed(1), listed(2)], rule("30d"))
     strictest_label({b"INBOX": decisions}, {b"INBOX": {1: None, 2: "G2"}}, ())
     assert set(decisions.go) == {2} and decisions.stay[Stays.LABEL].messages == 1
+
+
+@pytest.mark.parametrize(("views", "goes"), [((b"All",), {1}), ((), set())])
+def test_a_view_keeps_no_message_and_a_label_does(views: tuple[bytes, ...], goes: set[int]) -> None:
+    inbox, everything = decide([listed(1)], rule("30d")), decide([listed(7, SECONDS - DAY)], rule("30d"))
+    strictest_label({b"INBOX": inbox, b"All": everything}, {b"INBOX": {1: "G1"}, b"All": {7: "G1"}}, views)
+    assert set(inbox.go) == goes
+
+
+def test_a_message_with_two_labels_goes_once() -> None:
+    labels = {wire: decide([listed(1)], rule("30d")) for wire in (b"INBOX", b"Work")}
+    strictest_label(labels, {b"INBOX": {1: "G1"}, b"Work": {1: "G1"}}, ())
+    assert set(labels[b"INBOX"].go) == {1}
+    assert not labels[b"Work"].go and labels[b"Work"].stay[Stays.TWIN].messages == 1
+
+
+def test_the_newest_arrival_and_the_last_one_added_are_told() -> None:
+    decisions = decide([listed(3, OLD), listed(1, OLD + 9), listed(2, OLD + 5), listed(4, SECONDS + DAY)], rule("30d"))
+    assert (decisions.newest, decisions.last) == (OLD + 9, SECONDS + DAY)
 
 
 def folder(name: str, *attributes: str, kind: NamespaceKind = NamespaceKind.PERSONAL) -> Folder:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mailmove import utf7
 from mailmove.model import Folder, FolderStatus, Listed, Seen
 from mailmove.plan import naming
+from mailmove.plan.folders import choose
 from mailmove.plan.policy import Asked, Policy, guess_uses, parse_target
 from mailmove.plan.renamed import Home, is_same, look_for
 from mailmove.plan.rules import FolderAge, Rules
@@ -60,7 +61,20 @@ SPELLINGS = [
     ("inbox/*", "INBOX/Rossi"),
     ("größe*", "GRÖßE 2024"),
     ("IŞIK", "ışık"),
+    ("istanbul", "İstanbul"),
+    ("[gmail]/*", "[Gmail]/Posta inviata"),
 ]
+
+
+@pytest.mark.fault(101)
+def test_brackets_in_a_pattern_are_brackets() -> None:
+    """Not a set of letters: a short age for old projects would empty the office."""
+    laid_down = rules({"[Old]*": parse_age("1d")}, YEAR)
+    assert laid_down.age(folder("Old")) == laid_down.age(folder("dO")) == FolderAge(YEAR, None)
+    assert laid_down.age(folder("[Old] 2019")) == FolderAge(parse_age("1d"), None, own=True)
+    there = [folder("INBOX"), folder("Gmail"), folder("[Gmail]/Spam")]
+    assert [one.name for one in choose(there, ["[Gmail]/*"]).chosen] == ["[Gmail]/Spam"]
+    assert [one.name for one in choose(there, [], ["[Gmail]*"]).chosen] == ["INBOX", "Gmail"]
 
 
 @pytest.mark.fault(52)

@@ -69,6 +69,7 @@ class FolderAudit:
         every message's fields.
         """
         opened = Opened(self._session, view.folder)
+        before = None
         while True:
             done = 0
             try:
@@ -85,7 +86,7 @@ class FolderAudit:
                     done += len(chunk)
                     yield Advance(view.folder.shown, len(chunk), sum(message.size or 0 for message in chunk))
             except (Disconnected, Throttled) as error:
-                self._session.failed(error)
+                before = self._session.failed_of_folder(error, before)
                 yield Advance(view.folder.shown, -done, 0)
             else:
                 return usage, max(0, listing.expected - done)
@@ -103,7 +104,7 @@ class FolderAudit:
             opened = Opened(self._session, folder)
             return list(scan.fields(opened.wire(), missing, _SHOWING))
 
-        told = self._session.ask(ask) if missing else []
+        told = self._session.ask_of_folder(ask) if missing else []
         found |= {uid: scan_headers(block) for uid, block in told if isinstance(block, bytes)}
         return found, next((block for _, block in told if isinstance(block, CommandRefused)), None)
 

@@ -252,7 +252,7 @@ class FolderExport:
         """Record the labels that are not as they were."""
         known = self._archive.index.labels(where.wire, where.uidvalidity)
         strays: list[str] = []
-        for uid, labels in self._session.ask(lambda: scan.labels(opened.wire(), strays=strays)).items():
+        for uid, labels in self._session.ask_of_folder(lambda: scan.labels(opened.wire(), strays=strays)).items():
             if labels is None:
                 outcome.fail("its labels cannot be read", uid)
             elif labels != known.get(uid, ()):

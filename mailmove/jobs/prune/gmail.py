@@ -110,7 +110,7 @@ def _note_labels(session: Session, planned: FolderPlan, folders: Mapping[bytes, 
     opened = Opened(session, planned.folder)
     going, mine = planned.decisions.go, ids[planned.folder.wire]
     chosen = f"{min(going)}:{max(going)}".encode()
-    asked = session.ask(lambda: scan.labels(opened.wire(), chosen))
+    asked = session.ask_of_folder(lambda: scan.labels(opened.wire(), chosen))
     told = {uid: labels for uid, labels in asked.items() if labels is not None}
     held = {
         label: set(ids[wire].values())

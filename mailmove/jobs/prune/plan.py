@@ -227,7 +227,7 @@ class Planner:
                 f"{plural(len(changed), 'message')} announce another size or arrival than when archived: "
                 "these UIDs may be other messages now. Run: mailmove export"
             )
-        elif self.session.ask(lambda: select(self.session.wire, folder.folder, writable=True)).read_only:
+        elif self.session.ask_of_folder(lambda: select(self.session.wire, folder.folder, writable=True)).read_only:
             self.plan.folders.remove(folder)
             self.plan.left_out.append((folder.folder, "it is read-only"))
         else:
@@ -255,7 +255,7 @@ class Planner:
         """Date headers by the server; messages without one that is told and can be read are left out."""
         if not uids:
             return {}
-        told = self.session.ask(lambda: list(scan.fields(opened.wire(), uids, b"DATE")))
+        told = self.session.ask_of_folder(lambda: list(scan.fields(opened.wire(), uids, b"DATE")))
         read = ((uid, fields.sent(headers.scan(block).date)) for uid, block in told if isinstance(block, bytes))
         return {uid: seconds for uid, seconds in read if seconds is not None}
 

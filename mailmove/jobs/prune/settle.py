@@ -105,7 +105,7 @@ def _unmarked(session: Session, folder: Folder, one: Deletion) -> frozenset[int]
     r"""Take the ``\Deleted`` of a killed run off; which messages are gone, or None when the server would not tell."""
     begun = one.begun
     try:
-        outcome = session.ask(
+        outcome = session.ask_of_folder(
             lambda: deletion.unmark(session.wire, folder, begun.uidvalidity, begun.uids, begun.marked)
         )
     except CommandRefused:

@@ -52,7 +52,7 @@ class FolderRestore:
         :raises Unreachable: when the server is lost.
         """
         try:
-            seen = self._task.session.ask(lambda: self._look(writable=False))
+            seen = self._task.session.ask_of_folder(lambda: self._look(writable=False))
         except CommandRefused as error:
             self.outcome.fail(f"{error.command} refused: {error.text}", len(self._task.wanted))
             self._closed = True
