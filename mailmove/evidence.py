@@ -1,7 +1,7 @@
 """Evidence: what proves, for a moment, that a message lies in a place of ours. Without it nothing is deleted.
 
-The archive makes it, the planner keeps every message that lacks it, and the one function that deletes takes it. Second
-places will make the same value.
+The archive and its copies make it, the planner keeps every message that lacks it, and the one function that deletes
+takes it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class FileSeen(NamedTuple):
 class Evidence:
     """A message is in a place: the octets whose SHA-256 is ``sha256``, in the file that was ``seen``.
 
-    ``place`` is the UUID of the archive. ``at`` and ``valid_until`` are seconds of :func:`clock`.
+    ``place`` is the UUID of the archive, or of a copy of it; ``besides`` is the evidence of other places, each of which
+    must prove it too. ``at`` and ``valid_until`` are seconds of :func:`clock`.
     """
 
     message: MessageId
@@ -58,10 +59,12 @@ class Evidence:
     valid_until: float
     sha256: bytes = b""
     seen: FileSeen | None = None
+    besides: tuple[Evidence, ...] = ()
 
     def proves(self, message: MessageId, now: float) -> bool:
         """Whether it is of this very message, and valid at ``now``."""
-        return self.message == message and self.at <= now <= self.valid_until
+        here = self.message == message and self.at <= now <= self.valid_until
+        return here and all(other.proves(message, now) for other in self.besides)
 
 
 Proof = Mapping[int, Evidence]

@@ -19,6 +19,7 @@ from mailmove.imap.wire import Wire
 from mailmove.jobs.export.result import ExportResult
 from mailmove.jobs.export.run import Options as ExportOptions
 from mailmove.jobs.export.run import export
+from mailmove.jobs.prune.copies import opened as places_of
 from mailmove.jobs.prune.plan import Options
 from mailmove.jobs.prune.result import PrunePlan, PruneResult
 from mailmove.jobs.prune.run import carry_out, decline, plan
@@ -94,14 +95,20 @@ class Pruner:
         after: timedelta = timedelta(),
         agree: bool = True,
         between: Callable[[PrunePlan], object] = lambda _: None,
+        copies: Mapping[str, Path] | None = None,
         **options: Any,
     ) -> PruneResult:
-        """Prune; ``now`` is what the clock says, ``between`` happens while the question is open."""
-        wanted = Options(policy=policy or Policy(), asked=asked, include=asked.folders, **options)
+        """Prune; ``now`` is what the clock says, ``between`` happens while the question is open.
+
+        ``copies`` must hold what goes.
+        """
+        laid_down = dataclasses.replace(policy or Policy(), copies=tuple(copies or ()))
+        wanted = Options(policy=laid_down, asked=asked, include=asked.folders, **options)
         moment = (now or datetime.now(UTC)) + after
-        with self.opened() as archive, self.session() as session:
-            planned = drained(plan(self.user, session, archive, wanted, moment))
+        second = {name: str(path) for name, path in (copies or {}).items()}
+        with self.opened() as archive, places_of(archive, second) as seconds, self.session() as session:
+            planned = drained(plan(self.user, session, archive, wanted, moment, seconds))
             between(planned)
             if not agree or not planned.messages or wanted.dry_run:
                 return decline(planned, archive, None, asked=False)
-            return drained(carry_out(planned, session, archive, "--yes", asked=False))
+            return drained(carry_out(planned, session, archive, "--yes", asked=False, seconds=seconds))

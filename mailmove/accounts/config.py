@@ -52,11 +52,19 @@ class OAuthClient:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyAt:
+    """A second place of an account's archive: a directory."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One login and where its archive is. ``quota`` is in octets, for servers that tell none.
 
     ``prune`` is what is laid down for ``mailmove prune``; None: nothing, and the account is left alone.
     ``trust_disk``: an archive on a disk that forgets is proof all the same.
+    ``copies`` are the second places of its archive, by name.
     ``secret_file`` holds the password or, with ``oauth``, the refresh token; where it is None, the keyring does.
     """
 
@@ -72,6 +80,7 @@ class Account:
     quota: int | None = None
     prune: Policy | None = None
     trust_disk: bool = False
+    copies: Mapping[str, CopyAt] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +258,25 @@ def _account(name: str, table: Table, archives: str, clients: Sequence[OAuthClie
         quota=table.take("quota", values.size, None),
         trust_disk=table.take("trust_disk", values.flag, False),
         prune=_prune(rules) if (rules := table.table("prune")) else None,
+        copies=_copies(table.table("copies")),
     )
+    for name in account.prune.copies if account.prune is not None else ():
+        if name not in account.copies:
+            raise table.error(f"prune.copies: there is no copy {visible(name)!r}", "Name those of [account.X.copies].")
     for one, other in EXCLUSIVE:
         if getattr(account, one) and getattr(account, other):
             raise table.error(f"{one} and {other} exclude each other")
     table.end()
     return account
+
+
+def _copies(table: Table) -> Mapping[str, CopyAt]:
+    copies = {name: CopyAt(table.take(name, values.directory)) for name in table.data}
+    for name in copies:
+        if not re.fullmatch(r"[\w-]+", name):
+            raise table.error(f"{visible(name)!r} is no name for a copy", "Letters, digits, _ and - make one.")
+    table.end()
+    return copies
 
 
 def _prune(table: Table) -> Policy:
@@ -267,6 +289,7 @@ def _prune(table: Table) -> Policy:
         keep=table.take("keep", lambda value: parse_keep(values.words(value) or ("none",)), usual.keep),
         keep_newest=table.take("keep_newest", values.count, usual.keep_newest),
         max_delete=table.take("max_delete", lambda value: parse_max_delete(str(value)), usual.max_delete),
+        copies=table.take("copies", values.words, usual.copies),
     )
     table.end()
     if not policy.acts:

@@ -98,6 +98,14 @@ def path(value: Any) -> str:
     return os.path.expanduser(word(value))
 
 
+def directory(value: Any) -> str:
+    """A path from the root or from ``~``, and no URL."""
+    found = path(value)
+    if not os.path.isabs(found):
+        raise ValueError("must be a directory by its whole path, as in /mnt/nas/mail/rossi")
+    return found
+
+
 def port(value: Any) -> int:
     """A TCP port."""
     if type(value) is not int or not 0 < value < 65536:

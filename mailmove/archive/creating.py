@@ -6,6 +6,7 @@ import os
 import uuid
 
 from mailmove import replacing
+from mailmove.archive import mark
 from mailmove.archive.files import disk, durable, names, weak
 from mailmove.archive.place import META, check_owner
 from mailmove.archive.record import journal, manifest
@@ -18,7 +19,7 @@ def exists(path: str) -> bool:
 
     :raises ArchiveError: when something else is there.
     """
-    if os.path.lexists(os.path.join(path, META, manifest.NAME)):
+    if any(os.path.lexists(os.path.join(path, META, name)) for name in (manifest.NAME, mark.NAME)):
         return True
     try:
         inside = set(os.listdir(path))
@@ -54,11 +55,7 @@ def create(path: str, login: str) -> None:
         try:
             check_owner(root, path)
             durable.make_private(root)
-            if disk.longest_name(root) < names.LONGEST:
-                raise ArchiveError(
-                    f"the disk of {visible(path)} takes names of {disk.longest_name(root)} octets at most",
-                    f"Message files need {names.LONGEST}. Keep the archive on another disk.",
-                )
+            must_hold_names(root, path)
             meta = durable.make_below(root, META)
             try:
                 replacing.flush(root)  # a killed run may have made it
@@ -69,3 +66,15 @@ def create(path: str, login: str) -> None:
                 os.close(meta)
         finally:
             os.close(root)
+
+
+def must_hold_names(root: int, path: str) -> None:
+    """See to it that the disk of an open directory takes the names of message files.
+
+    :raises ArchiveError: when it does not.
+    """
+    if disk.longest_name(root) < names.LONGEST:
+        raise ArchiveError(
+            f"the disk of {visible(path)} takes names of {disk.longest_name(root)} octets at most",
+            f"Message files need {names.LONGEST}. Keep the archive on another disk.",
+        )

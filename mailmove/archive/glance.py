@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from urllib.parse import quote
 
+from mailmove.archive import mark
 from mailmove.archive.files import durable
+from mailmove.archive.mark import index_name
 from mailmove.archive.place import META
 from mailmove.archive.record import manifest
 from mailmove.errors import ArchiveError
@@ -30,7 +33,7 @@ def runs(path: str, state: str) -> list[tuple[str, str]]:
 
     :raises ArchiveError: when it or its index cannot be read.
     """
-    index = os.path.join(state, "index", f"{_manifest(path).uuid}.sqlite")
+    index = os.path.join(state, "index", _index_name(path))
     try:
         with closing(sqlite3.connect(f"file:{quote(index)}?mode=ro", uri=True, timeout=0)) as db:
             rows = db.execute("SELECT id, command FROM run WHERE id IS NOT NULL ORDER BY number DESC").fetchall()
@@ -40,10 +43,22 @@ def runs(path: str, state: str) -> list[tuple[str, str]]:
 
 
 def _manifest(path: str) -> manifest.Manifest:
+    with _private(path) as directory:
+        return manifest.load(directory, os.path.join(path, META, manifest.NAME))
+
+
+def _index_name(path: str) -> str:
+    with _private(path) as directory:
+        copy = mark.load(directory, os.path.join(path, META, mark.NAME))
+    return index_name(_manifest(path).uuid, copy.id if copy is not None else "")
+
+
+@contextmanager
+def _private(path: str) -> Iterator[int]:
     private = os.path.join(path, META)
     with durable.explained(f"reading {private}"):
         directory = durable.open_dir(private)
     try:
-        return manifest.load(directory, os.path.join(private, manifest.NAME))
+        yield directory
     finally:
         os.close(directory)

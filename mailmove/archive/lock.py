@@ -38,6 +38,10 @@ _BEAT = 60
 _PROBE = "lock-now"
 
 
+class LocksMissing(ArchiveError):
+    """The file system has no locks."""
+
+
 class Lock:
     """A lock that is held until :meth:`release`."""
 
@@ -118,7 +122,7 @@ def _lock(fd: int, shown: str) -> None:
                 f"another mailmove is working on {shown}{f' ({who})' if who else ''}",
                 "Wait until it has finished, then try again.",
             ) from None
-        raise ArchiveError(
+        raise LocksMissing(
             f"the file system of {shown} has no locks ({error.strerror})",
             "Two runs at once could not be told apart. Keep the archive on another file system.",
         ) from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
+from mailmove.archive import mark
 from mailmove.archive.files import durable
 from mailmove.archive.lock import Lock
 from mailmove.errors import ArchiveMissing, RefusedError
@@ -33,10 +35,15 @@ class Place(NamedTuple):
         os.close(self.root)
 
 
-def enter(path: str, *, writable: bool) -> Place:
+def enter(
+    path: str, *, writable: bool, copying: bool = False, lock: Callable[[int, str], Lock | None] = Lock.acquire
+) -> Place:
     """Open an archive's directory, before anything in it is read; writing takes its lock.
 
+    Into a copy only ``copying`` may write. ``lock`` takes the lock of an open ``.mailmove``, where there is one.
+
     :raises ArchiveError: when there is no archive, or another run is writing to it.
+    :raises RefusedError: when it is a copy.
     """
     path = os.path.abspath(os.path.expanduser(path))
     with durable.explained(f"opening {visible(path)}"):
@@ -49,12 +56,22 @@ def enter(path: str, *, writable: bool) -> Place:
                 meta = durable.open_dir(META, root)
             except FileNotFoundError:
                 raise ArchiveMissing(f"{visible(path)} is not a mailmove archive") from None
-        return Place(path, root, meta, Lock.acquire(meta, path) if writable else None)
+        if writable and not copying:
+            _refuse_copy(meta, path)
+        return Place(path, root, meta, lock(meta, path) if writable else None)
     except BaseException:
         for fd in (meta, root):
             if fd >= 0:
                 os.close(fd)
         raise
+
+
+def _refuse_copy(meta: int, path: str) -> None:
+    if mark.load(meta, os.path.join(path, META, mark.NAME)) is not None:
+        raise RefusedError(
+            f"{visible(path)} is a copy of an archive: only mailmove copy writes there",
+            f"To make it the archive of its account: mailmove account rebind ACCOUNT --archive {visible(path)}",
+        )
 
 
 def check_owner(fd: int, path: str) -> None:

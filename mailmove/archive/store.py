@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
 
 from mailmove.archive import moving
 from mailmove.archive.creating import create, exists
-from mailmove.archive.files import disk, durable, names, weak
+from mailmove.archive.files import disk, durable, weak
 from mailmove.archive.files.names import Base
 from mailmove.archive.index import headers, index, recall
 from mailmove.archive.place import META, Place, enter
 from mailmove.archive.record import journal, manifest, newer, records
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.state.memory import Memory
+from mailmove.archive.tree import Tree
 from mailmove.errors import ArchiveError, ArchiveMissing
 from mailmove.model import Folder
 from mailmove.safe import visible
@@ -25,22 +25,20 @@ from mailmove.safe import visible
 _CATCH_UP = 2000  # records a transaction
 
 
-class Archive:
+class Archive(Tree):
     """One account's archive.
 
     Everything below raises :exc:`~mailmove.errors.ArchiveError`: missing, locked, damaged, full, or not this account's.
     """
 
     def __init__(self, place: Place, memory: Memory) -> None:
-        self.path, self.root, self.meta = place.path, place.root, place.meta
+        super().__init__(place)
         self.notes: list[str] = []
         """What had to be mended on opening, for the report."""
         self.forgets: str | None = None
         """Why an archive that is open for writing is no proof where nobody watches: its disk keeps nothing for sure."""
-        self._place = place
         self.memory = memory
-        writable = place.lock is not None
-        self.manifest = manifest.load(place.meta, place.shown(manifest.NAME))
+        writable = self.writable
         self.journal = journal.Journal.open(place.meta, place.shown(journal.NAME), writable=writable)
         self.index = self._open_index()
         self.newer = self.index.newer()
@@ -110,15 +108,11 @@ class Archive:
         self.journal.close()
         self._place.leave()
 
-    def must_hold(self) -> None:
-        """The fence: return if this run is the archive's writer still; asked before each deed that relies on that.
-
-        On a disk of this machine that costs some microseconds, on a shared one a question to its server.
-
-        :raises ArchiveError: when another machine took over while this one was asleep or cut off.
-        """
-        assert self._place.lock is not None, "opened for reading"
-        self._place.lock.must_hold()
+    def changed(self, meta: int) -> str:
+        """The same; its journal must be what this run has read and written, too."""
+        if why := super().changed(meta):
+            return why
+        return "" if self.journal.lies_in(meta) else "its journal is not what this run has read and written"
 
     def record(self, lines: Iterable[records.Record], found: dict[str, headers.Headers] | None = None) -> None:
         """Write records to the journal, durably, then to the index; ``found`` are headers by SHA-256."""
@@ -162,45 +156,6 @@ class Archive:
         assert found is not None, "prepare comes first"
         return found
 
-    @contextmanager
-    def opened(self, folder: FolderDir, part: str = "cur", *, make: bool = False) -> Iterator[int]:
-        """A descriptor of ``cur``, ``new`` or ``tmp`` of a folder."""
-        path = f"{folder.path}/{part}"
-        with durable.explained(f"opening {visible(os.path.join(self.path, path))}"):
-            fd = durable.make_below(self.root, path) if make else durable.open_below(self.root, path)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
-
-    def listing(self, folder: FolderDir, part: str = "cur") -> Iterator[str]:
-        """The names in a folder's directory; none when mail programs or a restore left it without that directory."""
-        path = f"{folder.path}/{part}"
-        with durable.explained(f"listing {visible(os.path.join(self.path, path))}"):
-            try:
-                fd = durable.open_below(self.root, path)
-            except FileNotFoundError:
-                return
-            try:
-                with os.scandir(fd) as entries:
-                    for entry in entries:
-                        yield entry.name
-            finally:
-                os.close(fd)
-
-    def locate(self, directory: int, base: Base, flags: frozenset[str] = frozenset()) -> str | None:
-        """The file name of a message in an open ``cur``, whatever its flags are by now."""
-        text = str(base)
-        for letters in dict.fromkeys((names.letters_for(flags), "", "S")):
-            name = names.join(text, self.manifest.separator, letters)
-            try:
-                os.stat(name, dir_fd=directory, follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            return name
-        with os.scandir(directory) as entries:
-            return next((entry.name for entry in entries if names.split(entry.name)[0] == text), None)
-
     def has_links(self) -> bool:
         """Whether a file of this archive can have two names."""
         with durable.explained(f"writing to {self._place.shown(META)}"):
@@ -229,7 +184,7 @@ class Archive:
             return headers.Headers()  # check tells what is wrong with the file; a search index can do without
 
     def _open_index(self) -> index.Index:
-        path = self.memory.index(self.manifest.uuid)
+        path = self.memory.index(self.manifest.uuid, self.mark.id if self.mark is not None else "")
         with index.explained(path):
             try:
                 opened = self._caught_up(path)

@@ -264,6 +264,9 @@ def rebind_account(
     host: Annotated[str | None, typer.Option("--host", metavar="HOST", help="What the server is called now.")] = None,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="Its port now.")] = None,
     user: Annotated[str | None, typer.Option("--user", metavar="USER", help="What the login is called now.")] = None,
+    archive: Annotated[
+        str | None, typer.Option("--archive", metavar="DIR", help="A copy that is to be the archive from now on.")
+    ] = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask once it is proven.")] = False,
 ) -> None:
     """Let an archive follow its mailbox to another host.
@@ -271,10 +274,16 @@ def rebind_account(
     Only once both prove to be the same, as when the provider renamed its server or the login. Compared are every
     folder's UIDVALIDITY, the UID, size and arrival of every message, and the octets of samples.
     Nothing changes on the server.
+
+    With --archive the account gets a copy of its archive as its archive, where that is lost: no server is asked.
     """
     from mailmove.cli import rebinding
 
     setup = given.setup()
+    if archive is not None:
+        if any((host, port, user)):
+            raise UsageError("--archive excludes --host, --port and --user", "Promote the copy first, then rebind it.")
+        raise typer.Exit(rebinding.promote(setup, account, archive))
     raise typer.Exit(rebinding.rebind(setup, account, host=host, port=port, user=user, yes=yes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -17,6 +18,9 @@ def check(
     archives: options.Archives = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only list the files; hash none.")] = False,
     server: Annotated[bool, typer.Option("--server", help="Compare with what the server holds now.")] = False,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Prove the copies that the configuration names as well.")
+    ] = False,
 ) -> None:
     """Prove that every archived message is still there unaltered. Changes nothing.
 
@@ -32,9 +36,9 @@ def check(
     setup = given.setup()
 
     def start(work: Work) -> Generator[Progress, None, CheckResult]:
-        wanted = Options(quick)
+        wanted = Options(quick, copies=work.copies() if copies else ())
         if server:
-            wanted = Options(quick, tuple(work.account.folders), tuple(work.account.exclude))
+            wanted = replace(wanted, include=tuple(work.account.folders), exclude=tuple(work.account.exclude))
         with work.archive(writable=False) as opened, work.session() if server else nullcontext() as session:
             return (yield from job(work.name, opened, session, work.cancel, wanted))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -19,6 +20,10 @@ from mailmove.errors import UsageError
 from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
+    from mailmove.accounts.config import Account
+    from mailmove.archive.store import Archive
+    from mailmove.jobs.prune.copies import Second
+    from mailmove.jobs.prune.plan import Options
     from mailmove.plan.policy import Policy
 
 _SWITCHES = re.compile(r"-[nqvy]+")
@@ -65,6 +70,10 @@ def prune(
             "--max-delete", metavar="LIMIT", help="50% or a number: more of a folder needs somebody watching."
         ),
     ] = None,
+    copies: Annotated[
+        list[str] | None,
+        typer.Option("--copies", metavar="NAME", help="Only what this copy of the archive holds as well; or none."),
+    ] = None,
     folder: options.Include = None,
     exclude: options.Exclude = None,
     without_archive: Annotated[
@@ -84,6 +93,7 @@ def prune(
     from mailmove.cli.running import Told, present, run, telling
     from mailmove.cli.work import Work
     from mailmove.jobs.progress import Progress
+    from mailmove.jobs.prune.copies import opened as places_of
     from mailmove.jobs.prune.plan import Options
     from mailmove.jobs.prune.result import PruneResult
     from mailmove.jobs.prune.run import carry_out, decline, must_last, plan
@@ -105,6 +115,7 @@ def prune(
             keep=policies.parse_keep(keep) if keep else policy.keep,
             keep_newest=policy.keep_newest if keep_newest is None else keep_newest,
             max_delete=policies.parse_max_delete(max_delete) if max_delete else policy.max_delete,
+            copies=policies.parse_copies(copies) if copies else policy.copies,
         )
 
     overridden(policies.Policy())  # what cannot be read is refused before any login
@@ -125,14 +136,17 @@ def prune(
             unattended=yes and not setup.interactive,
             by_hand=_by_hand(context.obj.words, "" if accounts or len(places) == 1 else work.name),
         )
+        second = _copies(account, wanted)
         with ExitStack() as opened:
-            home = None
+            home: Archive | None = None
+            seconds: Sequence[Second] = ()
             if work.has_archive or not dry_run:
                 home = opened.enter_context(work.archive(writable=not dry_run))
                 if wanted.unattended and not account.trust_disk:
                     must_last(home)
+                seconds = opened.enter_context(places_of(home, second))
             session = opened.enter_context(work.session())
-            planned = yield from plan(work.name, session, home, wanted, datetime.now(UTC))
+            planned = yield from plan(work.name, session, home, wanted, datetime.now(UTC), seconds)
             if home is None or dry_run or not planned.messages or not (yes or setup.interactive):
                 return decline(planned, home, None, asked=False)
             answer: str | None = "--yes"
@@ -141,13 +155,37 @@ def prune(
                 if not report.agrees(planned, answer):
                     return decline(planned, home, answer, asked=True)
             return (
-                yield from carry_out(planned, session, home, str(answer).strip(), asked=not yes, limit=wanted.limit)
+                yield from carry_out(
+                    planned,
+                    session,
+                    home,
+                    str(answer).strip(),
+                    asked=not yes,
+                    limit=wanted.limit,
+                    seconds=seconds,
+                )
             )
 
     limited = any((asked.age, asked.archived_for, asked.target))
     places = _places(setup, accounts, limited, everything=all_accounts, nightly=yes and setup.quiet)
     outcomes = run(setup, places, telling(setup, report, start))
     raise typer.Exit(present("prune", setup, outcomes, Told, remembered=not dry_run))
+
+
+def _copies(account: Account, wanted: Options) -> dict[str, str]:
+    """The directories of the copies that must hold what goes, by name.
+
+    :raises UsageError: when the account has no such copy.
+    """
+    for name in wanted.policy.copies:
+        if name not in account.copies:
+            raise UsageError(
+                f"{visible(account.name)} has no copy {visible(name)!r}",
+                f"It has {', '.join(account.copies) or 'none'}; they are named in [account.X.copies].",
+            )
+    if wanted.policy.copies and wanted.without_archive:
+        raise UsageError("copies must hold what goes, and --without-archive wants none", "Add --copies none.")
+    return {name: os.path.abspath(os.path.expanduser(account.copies[name].path)) for name in wanted.policy.copies}
 
 
 def _places(

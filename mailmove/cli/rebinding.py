@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from dataclasses import replace
 
@@ -10,16 +11,19 @@ from mailmove.accounts import configedit
 from mailmove.accounts.config import Account
 from mailmove.accounts.vault import Keyring
 from mailmove.archive.creating import exists
+from mailmove.archive.mending import promoting
 from mailmove.archive.store import Archive
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.running import present, run
 from mailmove.cli.work import Work
-from mailmove.errors import ArchiveMissing, Exit, LoginError, UsageError
+from mailmove.errors import ArchiveError, ArchiveMissing, Exit, LoginError, RefusedError, UsageError
 from mailmove.jobs.progress import Progress
 from mailmove.jobs.rebind import Rebind, bind, compare
 from mailmove.report import rebind as report
 from mailmove.report import words
+from mailmove.report.json import document
 from mailmove.safe import visible
+from mailmove.units import plural
 
 
 def rebind(setup: Setup, name: str, *, host: str | None, port: int | None, user: str | None, yes: bool) -> Exit:
@@ -58,6 +62,44 @@ def rebind(setup: Setup, name: str, *, host: str | None, port: int | None, user:
     if done:
         _write(setup, account)
     return exit_code
+
+
+def promote(setup: Setup, name: str, directory: str) -> Exit:
+    """Make a copy the archive of its account, and say so in the configuration.
+
+    :raises RefusedError: when the account's archive is still there, or the directory is no copy of it.
+    :raises ArchiveError: when the copy cannot be read or written.
+    """
+    account = setup.config.find(name)
+    path = os.path.abspath(os.path.expanduser(directory))
+    now = os.path.abspath(os.path.expanduser(account.archive))
+    if now != path and _is_there(now):
+        raise RefusedError(
+            f"the archive of {visible(account.name)} is still at {words.path(now)}",
+            "Two archives would go on side by side. Is it broken, or to be left? Then rename its directory first.",
+        )
+    done = promoting.promote(path, account.endpoint.login, setup.memory)
+    configured = any(account.name == one.name for one in setup.config.accounts)
+    if configured and now != path:
+        configedit.change(setup.config.path, account.name, {"archive": path})
+    again = setup.again(Place(account.name, path, account))
+    if setup.json:
+        print(document("account rebind", Exit.DONE, account=account.name, archive=path, recalled=done.recalled))
+        return Exit.DONE
+    print(f"{words.path(path)} is the archive of {visible(account.name)} now, no copy any more.")
+    for copy in (copy for copy, at in account.copies.items() if os.path.abspath(at.path) == path):
+        print(f"The configuration names it as the copy {copy} still: give that another directory.")
+    if done.recalled:
+        print(f"{plural(done.recalled, 'record')} that this machine still knew of were added; check names what lacks.")
+    print(f"Next: {again.command('check')}, then {again.command('export')}: it fetches what the server has besides")
+    return Exit.DONE
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return exists(path)
+    except ArchiveError:  # what is left of it is none
+        return False
 
 
 def _confirmed(work: Work, result: Rebind) -> bool:

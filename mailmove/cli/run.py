@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def run(
         str | None, typer.Option("--fail-above", metavar="PERCENT", help="Exit 4 when any quota is fuller, as in 90%.")
     ] = None,
 ) -> None:
-    """Do all that is due: export, prune by policy, look at the quota.
+    """Do all that is due: export, copy, prune by policy, see the quota.
 
     One login for each account. It prunes an account only by its policy, and only once somebody has watched a prune of
     it and agreed; until then it shows the plan and ends with 8. A step that fails stops only what is not safe without
@@ -28,11 +28,14 @@ def run(
     from mailmove.archive.state import standing
     from mailmove.archive.state.audits import Audits
     from mailmove.archive.state.header_cache import HeaderCache
+    from mailmove.archive.store import Archive
     from mailmove.cli import running
     from mailmove.cli.work import Work
     from mailmove.errors import LoginRefused
     from mailmove.jobs.audit.run import State
     from mailmove.jobs.audit.survey import Options as AuditOptions
+    from mailmove.jobs.copy.result import CopyResult, ReadBack
+    from mailmove.jobs.copy.run import copy_all
     from mailmove.jobs.export.run import Options as ExportOptions
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.prune.plan import Options as PruneOptions
@@ -62,8 +65,13 @@ def run(
                 unattended=True,
                 by_hand=work.again.command("prune"),
             ),
+            copy=copies_of(work) if account.copies else None,
+            second={name: account.copies[name].path for name in account.prune.copies} if account.prune else {},
             trust_disk=account.trust_disk,
         )
+
+    def copies_of(work: Work) -> Callable[[Archive], Generator[Progress, None, CopyResult]]:
+        return lambda archive: copy_all(work.name, archive, work.copies(), ReadBack.ALL, work.cancel)
 
     def start(work: Work) -> Generator[Progress, None, RunResult]:
         login = work.account.endpoint.login

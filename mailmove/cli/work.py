@@ -27,6 +27,7 @@ from mailmove.errors import (
 )
 from mailmove.imap.session import Session
 from mailmove.imap.slots import Slots
+from mailmove.jobs.copy.result import Target
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
 from mailmove.report.again import ALL, Again
@@ -88,6 +89,18 @@ class Work:
         if self.place.account is None:
             raise UsageError(f"{visible(self.place.name)} names an archive, not an account", "Name its account or URL.")
         return self.place.account
+
+    def copies(self) -> tuple[Target, ...]:
+        """The second places of the archive that the configuration names.
+
+        :raises UsageError: when only an archive directory was named, or there are none.
+        """
+        copies = self.account.copies
+        if not copies:
+            raise UsageError(
+                f"no copies are laid down for {visible(self.name)}", "Name the directory, or see: mailmove help copies"
+            )
+        return tuple(Target(name, os.path.abspath(one.path)) for name, one in copies.items())
 
     def tell(self, news: Sequence[Progress]) -> None:
         """Let whoever watches know."""

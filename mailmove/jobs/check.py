@@ -12,12 +12,14 @@ from mailmove.archive.index.messages import Stored
 from mailmove.archive.proof import strays
 from mailmove.archive.proof.rehashing import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
 from mailmove.archive.record.manifest import FolderDir
-from mailmove.archive.record.records import Remembered, wire_octets
+from mailmove.archive.record.records import Copied, Remembered, wire_octets
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
-from mailmove.errors import CommandRefused, Exit, Interrupted
+from mailmove.errors import CommandRefused, Exit, Interrupted, most_serious
 from mailmove.imap.folders import look
 from mailmove.imap.session import Session
+from mailmove.jobs.copy import checking
+from mailmove.jobs.copy.result import Second, Target
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.model import Folder
@@ -85,6 +87,10 @@ class CheckResult:
     """What of the server's folders could not be seen, safe for a terminal."""
     left_out: tuple[tuple[Folder, str], ...] = ()
     """Folders of the server that are not exported, and why; only with :attr:`compared`."""
+    copies: list[Copied] = field(default_factory=list)
+    """The copies of the archive, each as it was when it was last brought on."""
+    proven: list[Second] = field(default_factory=list)
+    """What proving copies again came to, where that was asked for."""
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     stopped: Interrupted | None = None
@@ -96,6 +102,8 @@ class CheckResult:
             return self.stopped.exit
         if self.problems or self.damaged:
             return Exit.ARCHIVE
+        if worst := most_serious(second.exit for second in self.proven):
+            return worst
         return Exit.PARTIAL if self.doubts else Exit.DONE
 
 
@@ -108,11 +116,15 @@ Held = dict[Key, frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``quick``: list the files, hash none. The patterns say which of the server's folders belong in the archive."""
+    """``quick``: list the files, hash none. ``copies``: prove these again as well.
+
+    The patterns say which of the server's folders belong in the archive.
+    """
 
     quick: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    copies: tuple[Target, ...] = ()
 
 
 def check(
@@ -126,12 +138,15 @@ def check(
     began = time.monotonic()
     result = CheckResult(account, archive.path, options.quick, session is not None, notes=list(archive.notes))
     result.messages, result.octets = archive.index.count()
+    result.copies = archive.index.copied()
     held = {key: _seen_last(archive, key) for key in archive.index.folders()}
     if session is not None:
         held = _seen_now(session, archive, options, held, result)
     files = _Files(archive, cancel, held, result)
     try:
         yield from files.run()
+        for target in options.copies:
+            result.proven.append((yield from checking.check(archive, target, cancel)))
     except Interrupted as error:
         result.stopped = error
     result.only_here = list(_only_here(archive, held, files.bad))

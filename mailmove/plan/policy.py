@@ -81,6 +81,8 @@ class Policy:
     keep: frozenset[Keep] = KEEP_BY_DEFAULT
     keep_newest: int = 0
     max_delete: MaxDelete = MaxDelete()
+    copies: tuple[str, ...] = ()
+    """The copies, by name, that must hold what goes, besides the archive."""
 
     @property
     def acts(self) -> bool:
@@ -134,6 +136,17 @@ def parse_keep(words: Iterable[str]) -> frozenset[Keep]:
     if not wanted:
         raise UsageError("nothing is named to be kept", "Write none to keep nothing but what is newer.")
     return frozenset(known[word] for word in wanted)
+
+
+def parse_copies(words: Iterable[str]) -> tuple[str, ...]:
+    """Read ``nas,stick`` or ``none``, as one text or several.
+
+    :raises UsageError: when nothing is named.
+    """
+    wanted = tuple(dict.fromkeys(word.strip() for text in words for word in text.split(",") if word.strip()))
+    if not wanted:
+        raise UsageError("no copy is named", "Write none to need no copy.")
+    return () if wanted == ("none",) else wanted
 
 
 def parse_age_by(text: str) -> AgeBy:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mailmove.jobs.check import CheckResult, Problem, Some
+from mailmove.jobs.copy.result import Second
 from mailmove.mail import fields
+from mailmove.plan.copying import in_places
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
@@ -35,7 +37,12 @@ def problems(result: CheckResult, again: Again = ALL) -> Iterator[str]:
         yield f"UNSEEN   {doubt}"
     remedies = (
         (True, f"still on the server: {again.command('export', '--refetch')}"),
-        (False, "no longer on the server: put the file back from a copy of the archive"),
+        (
+            False,
+            f"no longer on the server: {again.command('copy', '--mend')} takes it from a copy"
+            if result.copies
+            else "no longer on the server: put the file back from a copy of the archive",
+        ),
     )
     for on_server, remedy in remedies:
         some = [problem for problem in result.problems if problem.on_server is on_server]
@@ -46,6 +53,7 @@ def problems(result: CheckResult, again: Again = ALL) -> Iterator[str]:
         yield f"ALTERED  {path}: it has no record, and is not what its name says"
     if result.damaged:
         yield "  the next export moves it aside, and fetches what the server still has"
+    yield from _copy_problems(result, again)
 
 
 def as_json(result: CheckResult) -> dict[str, Any]:
@@ -68,6 +76,21 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "foreign": result.foreign,
         "only_here": list(map(_some_json, result.only_here)),
         "not_archived": list(map(_some_json, result.not_archived)) if result.compared else None,
+        "copies": [
+            {"name": copy.name or None, "place": copy.place, "id": copy.copy, "at": copy.at, "messages": copy.messages}
+            for copy in result.copies
+        ],
+        "copies_proven": [
+            {
+                "name": second.target.name or None,
+                "place": second.target.path,
+                "good": second.good,
+                "behind": second.behind,
+                "error": second.failed.what if second.failed else None,
+                "faults": [{"folder": fault.folder, "uid": fault.uid, "why": fault.why} for fault in second.faults],
+            }
+            for second in result.proven
+        ],
         "doubts": result.doubts,
         "left_out": [{"name": folder.name, "why": why} for folder, why in result.left_out],
         "notes": result.notes,
@@ -134,10 +157,14 @@ def _places(result: CheckResult, again: Again) -> Iterator[str]:
     number = sum(len(some.uids) for some in result.only_here)
     if number:
         seen = "" if result.compared else ", as of the last export"
-        verb = "exists" if number == 1 else "exist"
-        yield f"{number:,} {verb} only here{seen}: keep a second copy of this directory."
+        if result.copies:
+            yield f"{number:,} {'is' if number == 1 else 'are'} not on the server any more{seen}."
+        else:
+            verb = "exists" if number == 1 else "exist"
+            yield f"{number:,} {verb} only here{seen}: keep a second copy of this directory."
     elif result.compared and not result.problems:
         yield "Every message here is on the server, too."
+    yield from _copies(result)
     if result.compared:
         yield from _table(result.only_here)
         number = sum(len(some.uids) for some in result.not_archived)
@@ -146,6 +173,37 @@ def _places(result: CheckResult, again: Again) -> Iterator[str]:
             yield from _table(result.not_archived)
         elif not result.doubts:
             yield f"Everything {'that is exported' if result.left_out else 'on the server'} is in the archive."
+
+
+def _copies(result: CheckResult) -> Iterator[str]:
+    """In how many places messages lie, as of the last copy to each; and what proving them again came to."""
+    held = [copy.messages for copy in result.copies]
+    for places, number in in_places(result.messages, held) if held else ():
+        verb = "lies" if number == 1 else "lie"
+        yield f"{plural(number, 'message')} {verb} {f'in {places} places' if places > 1 else 'only in this archive'}."
+    for copy in result.copies:
+        named = f"{visible(copy.name)} ({words.path(copy.place)})" if copy.name else words.path(copy.place)
+        yield f"  {named}  {copy.messages:,} on {copy.at[:10]}"
+    for second in result.proven:
+        behind = f", {second.behind:,} not copied yet" if second.behind else ""
+        state = f"{second.good:,} re-hashed and good{behind}" if second.failed is None else "not proven"
+        yield f"Copy {_target(second)}: {state}."
+
+
+def _target(second: Second) -> str:
+    return visible(second.target.name) if second.target.name else words.path(second.target.path)
+
+
+def _copy_problems(result: CheckResult, again: Again) -> Iterator[str]:
+    for second in result.proven:
+        if second.failed is not None:
+            yield f"COPY {_target(second)}: {second.failed}"
+        for fault in second.faults[:NAMED]:
+            yield f"COPY {_target(second)}  {fault.folder} UID {fault.uid}: {fault.why}"
+        if len(second.faults) > NAMED:
+            yield f"COPY {_target(second)}: {len(second.faults) - NAMED:,} more"
+        if second.faults:
+            yield f"  mended from the archive, or the archive from it: {again.command('copy', '--mend')}"
 
 
 def _table(rows: Sequence[Some]) -> Iterator[str]:

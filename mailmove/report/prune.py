@@ -217,7 +217,11 @@ def _consequence(planned: PrunePlan) -> Iterator[str]:
     elif planned.lost:
         yield f"{planned.lost:,} of them {_are(planned.lost)} not archived yet and would be exported first."
     if planned.path is not None:
-        yield f"The only copy will be\n  {words.path(planned.path)}"
+        if planned.copies:
+            names = ", ".join(map(visible, planned.copies))
+            yield f"Each was re-hashed just now, here and at {names}. They stay in\n  {words.path(planned.path)}"
+        else:
+            yield f"The only copy will be\n  {words.path(planned.path)}"
 
 
 def _are(number: int) -> str:

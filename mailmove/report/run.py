@@ -11,7 +11,7 @@ from mailmove.jobs.export.result import ExportResult
 from mailmove.jobs.prune.result import PruneResult
 from mailmove.jobs.run.result import RunResult
 from mailmove.plan.steps import Came, Step
-from mailmove.report import audit, export, prune, words
+from mailmove.report import audit, copy, export, prune, words
 from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, timestamp
@@ -24,6 +24,8 @@ def text(result: RunResult, again: Again = ALL) -> Iterator[str]:
     yield visible(result.account)
     if result.export is not None and not result.export.exit:
         yield f"  exported  {_exported(result.export)}"
+    if result.copy is not None and not result.copy.exit:
+        yield from (f"  copied    {line}" for line in copy.lines(result.copy))
     if result.prune is not None and not result.unagreed and not result.prune.exit:
         yield f"  pruned    {_pruned(result.prune, again)}"
     if result.audit is not None:
@@ -39,6 +41,8 @@ def problems(result: RunResult, again: Again = ALL) -> Iterator[str]:
 def _steps(result: RunResult, again: Again, *, quiet: bool) -> Iterator[str]:
     if result.export is not None and result.export.exit:
         yield from export.problems(result.export, again)
+    if result.copy is not None and result.copy.exit:
+        yield from copy.problems(result.copy, again)
     if result.prune is not None and result.unagreed:
         yield from _unagreed(result.prune, again)
     elif result.prune is not None and result.prune.exit:
@@ -64,6 +68,7 @@ def came(result: RunResult) -> dict[str, Came]:
     """What each step that was taken came to."""
     told: dict[Step, Callable[[Any], Iterator[str]]] = {
         Step.EXPORT: export.problems,
+        Step.COPY: copy.problems,
         Step.PRUNE: prune.problems,
         Step.AUDIT: _AUDIT.problems,
     }
@@ -114,6 +119,8 @@ def as_json(result: RunResult) -> dict[str, Any]:
     parts: dict[Step, dict[str, Any]] = {}
     if result.export is not None:
         parts[Step.EXPORT] = export.as_json(result.export)
+    if result.copy is not None:
+        parts[Step.COPY] = copy.as_json(result.copy)
     if result.prune is not None:
         parts[Step.PRUNE] = prune.as_json(result.prune)
     if result.audit is not None:

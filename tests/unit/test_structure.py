@@ -35,18 +35,21 @@ MAY_IMPORT = {
     "plan": GROUND,
     "imap": GROUND | {"cancel"},
     "archive": GROUND | {"mail"},
+    "copies": GROUND | {"archive"},  # an archive in a second place; of servers it knows nothing
     # what to do with which account
     "streams": {"errors"},  # where text leaves the program and answers come in
     "accounts": GROUND | {"plan", "cancel", "streams"},  # a rule in the configuration is a rule of plan.policy
     # the way through
-    "jobs": GROUND | {"plan", "imap", "archive", "cancel", "mail", "accounts.config"},  # an account is a value
+    "jobs": GROUND
+    | {"plan", "imap", "archive", "copies", "cancel", "mail"}
+    | {"accounts.config"},  # an account is a value
     "report": GROUND
     | {"jobs", "plan", "mail"}  # results carry decisions of plan
     | {"accounts.config", "accounts.vault", "accounts.discovery"},  # an account is shown without a job
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND
     | {"jobs", "report", "accounts", "cancel", "demo", "streams"}
-    | {"imap", "archive", "plan"},  # opens session and archive for a job, and reads ages and sizes into a policy
+    | {"imap", "archive", "copies", "plan"},  # opens all that for a job, and reads ages and sizes into a policy
     "__main__": {"cli"},
 }
 """Places, and what each may know: other places, or one room or module of them."""
@@ -54,9 +57,9 @@ MAY_IMPORT = {
 FROM_THE_GROUND_UP = {
     "archive": [
         "files",
-        *("lock", "place"),
+        *("lock", "mark", "place"),
         "record",
-        *("moving", "creating", "glance"),
+        *("moving", "creating", "tree", "glance"),
         "index",
         "state",
         *("store", "surveying"),  # an archive that is open
@@ -126,6 +129,8 @@ MAY_NAME_FILES = {
     # message files
     "archive.writing.writer": "tmp/ → cur/, and what is only in tmp/: left by a crash, or twin of what is archived",
     "archive.writing.incoming": "what is only in tmp/: discarded, or set apart to be looked at",
+    "archive.writing.intake": "tmp/ → cur/ of another place; what is only in tmp/: left by a crash, or altered",
+    "copies.directory": "a message file of a copy follows the flags of the archive's",
     "archive.proof.rehashing": "another name for a message file, proven; taken back when the file was exchanged",
     "archive.mending.adoption": "a message file that is not recorded is named as it should be, or set aside",
     "archive.mending.folding": "the second file of a message that was put back, once both hash right, by way of tmp/",
@@ -135,6 +140,7 @@ MAY_NAME_FILES = {
     "archive.files.weak": "its own probes",
     "archive.lock": "its own probe",
     "archive.index.index": "an index, which is derived from the journal",
+    "archive.mark": "the mark of a copy that becomes the archive",
     "accounts.vault": "a secret that is to be forgotten",
     "jobs.get": "its own file that could not be written to the end",
 }

@@ -51,6 +51,11 @@ def is_shared(fd: int) -> bool:
     return _type(fd) not in _LOCAL
 
 
+def is_same(one: int, other: int) -> bool:
+    """Whether two open files lie on the same disk, so that what takes one takes the other."""
+    return os.fstat(one).st_dev == os.fstat(other).st_dev
+
+
 def in_memory(fd: int) -> bool:
     """Whether what is written there is gone after a restart."""
     if sys.platform == "darwin":

@@ -26,6 +26,7 @@ CREATE TABLE run (
     id TEXT);
 CREATE TABLE deletion (
     number INTEGER PRIMARY KEY, run TEXT NOT NULL, folder INTEGER NOT NULL, begun TEXT NOT NULL, done TEXT);
+CREATE TABLE copied (copy TEXT PRIMARY KEY, line TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX deletion_run ON deletion (run);
 """
 
@@ -104,6 +105,17 @@ class Deeds(Tables):
             " WHERE login = ''"
         )
         return {MessageId(*row[:3]): MessageId(*row[3:]) for row in rows}
+
+    def copied(self) -> list[records.Copied]:
+        """The copies of this archive, each as it was when it was last brought on."""
+        rows = self._db.execute("SELECT line FROM copied ORDER BY copy").fetchall()
+        return [line for (text,) in rows if isinstance(line := recorded(text), records.Copied)]
+
+    def _copied(self, line: records.Copied) -> None:
+        if line.octets or line.messages:
+            self._db.execute("INSERT OR REPLACE INTO copied VALUES (?, ?)", (line.copy, records.to_json(line)))
+        else:
+            self._db.execute("DELETE FROM copied WHERE copy = ?", (line.copy,))
 
     def _ran(self, line: records.Run) -> None:
         self._db.execute(

@@ -133,6 +133,8 @@ _TAKES: dict[type, tuple[Callable[[Any, Any], None], ...]] = {
     records.PruneDone: (Index._prune_done, Index._looked_for, Index._cleared),
     records.Remembered: (Index._remembered,),
     records.RuleMatched: (Index._matched,),
+    records.Copied: (Index._copied,),
+    records.ProvenAt: (),
     records.Run: (Index._ran,),
     records.Unknown: (Index._unknown,),
 }

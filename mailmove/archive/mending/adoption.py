@@ -17,6 +17,7 @@ from mailmove.archive.proof import rehashing
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.record.records import Message
 from mailmove.archive.store import Archive
+from mailmove.archive.tree import Tree
 from mailmove.model import Listed
 from mailmove.safe import visible
 from mailmove.units import timestamp
@@ -67,7 +68,7 @@ def adopt(
     return Adopted(len(lines), tuple(aside))
 
 
-def set_aside(archive: Archive, directory: int, name: str) -> str:
+def set_aside(archive: Tree, directory: int, name: str) -> str:
     """Move a file that is not what it should be out of the way, never deleting it; returns where it is now."""
     with durable.explained(f"moving {visible(name)} aside"), _aside(archive.root, name) as (to, new):
         os.rename(name, new, src_dir_fd=directory, dst_dir_fd=to)

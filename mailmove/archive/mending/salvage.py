@@ -50,15 +50,17 @@ def mend(path: str, memory: Memory) -> Salvaged:
         about = manifest.load(place.meta, place.shown(manifest.NAME))
         known = memory.index(about.uuid)
         with durable.explained(f"mending {place.shown(journal.NAME)}"):
-            salvaged = _mend_journal(place, about.uuid, known)
+            salvaged = mend_journal(place, about.uuid, known)
         index.remove(known)
         return salvaged
     finally:
         place.leave()
 
 
-def _mend_journal(place: Place, uuid: str, known: str) -> Salvaged:
-    """Left out are also the states in which folders were complete: who knows what lost lines said of them."""
+def mend_journal(place: Place, uuid: str, known: str) -> Salvaged:
+    """Make a journal one that reads, with what only the index at ``known`` knew.
+
+    Left out are also the states in which folders were complete: who knows what lost lines said of them."""
     content = _content(place.meta)
     lines = list(journal.whole_lines(content))
     records = [record for _, record in lines if record is not None]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mailmove.archive.files import durable, names
 from mailmove.archive.index.messages import Stored
 from mailmove.archive.record.manifest import FolderDir
-from mailmove.archive.store import Archive
+from mailmove.archive.tree import Tree
 from mailmove.evidence import Evidence, FileSeen, clock, rehashed
 
 _PIECE = 1 << 20
@@ -73,7 +73,7 @@ class Proven:
             raise OSError(errno.ENOENT, "replaced while it was being linked")
 
 
-def prove(archive: Archive, stored: Stored) -> Proven | str:
+def prove(archive: Tree, stored: Stored) -> Proven | str:
     """Open a message file and re-hash it now; or say in words why it is not what was archived."""
     folder = archive.manifest.find(stored.id.folder, stored.id.uidvalidity)
     if folder is None:
@@ -126,7 +126,7 @@ ALTERED = "its file was altered"
 
 
 def prove_all(
-    archive: Archive, folder: FolderDir, wanted: Iterable[Stored], read: dict[Inode, Reading] | None = None
+    archive: Tree, folder: FolderDir, wanted: Iterable[Stored], read: dict[Inode, Reading] | None = None
 ) -> Iterator[Verdict]:
     """Re-hash message files of one folder now, listing its directory once.
 
@@ -148,9 +148,7 @@ def prove_all(
             yield judged(archive, stored, fd, directory, found, known) if found else Verdict(stored, None, MISSING)
 
 
-def judged(
-    archive: Archive, stored: Stored, fd: int, directory: str, name: str, known: dict[Inode, Reading]
-) -> Verdict:
+def judged(archive: Tree, stored: Stored, fd: int, directory: str, name: str, known: dict[Inode, Reading]) -> Verdict:
     """Re-hash one file of an open directory, and hold it against the record."""
     try:
         reading = read_at(fd, directory, name, known)
@@ -158,9 +156,7 @@ def judged(
         return Verdict(stored, name, f"its file cannot be read: {error.strerror}")
     if reading.digest != (stored.base.octets, stored.sha256):
         return Verdict(stored, name, ALTERED)
-    return Verdict(
-        stored, name, "", rehashed(stored.id, archive.manifest.uuid, stored.sha256, reading.seen, reading.at)
-    )
+    return Verdict(stored, name, "", rehashed(stored.id, archive.identity, stored.sha256, reading.seen, reading.at))
 
 
 def read_at(fd: int, directory: str, name: str, known: dict[Inode, Reading] | None = None) -> Reading:

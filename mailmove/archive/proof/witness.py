@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 
 from mailmove.archive.files import disk, durable, names
 from mailmove.archive.place import META
 from mailmove.archive.proof.rehashing import ALTERED, MISSING, file_seen, read_at
-from mailmove.archive.store import Archive
+from mailmove.archive.tree import Tree
 from mailmove.errors import ArchiveError
 from mailmove.evidence import Evidence, FileSeen, clock, rehashed
 from mailmove.safe import visible
 
 
 class Witness:
-    """Looks again at what an archive was seen to hold."""
+    """Looks again at what an archive, or a copy of one, was seen to hold."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Tree) -> None:
         self._archive = archive
         self._stable = disk.has_stable_inodes(archive.root)
 
@@ -84,7 +85,8 @@ class Witness:
             return f"its file cannot be read: {error.strerror}"
         if reading.digest != (seen.octets, evidence.sha256):
             return ALTERED
-        return rehashed(evidence.message, evidence.place, evidence.sha256, reading.seen, reading.at)
+        again = rehashed(evidence.message, evidence.place, evidence.sha256, reading.seen, reading.at)
+        return replace(again, besides=evidence.besides)
 
     @contextmanager
     def _from_the_top(self) -> Iterator[int]:
@@ -99,8 +101,8 @@ class Witness:
             meta = durable.open_dir(META, root)
             try:
                 _must_be_one(archive, meta, archive.meta)
-                if not archive.journal.lies_in(meta):
-                    raise _lost(archive, "its journal is not what this run has read and written")
+                if why := archive.changed(meta):
+                    raise _lost(archive, why)
                 archive.must_hold()
             finally:
                 os.close(meta)
@@ -111,7 +113,7 @@ class Witness:
             os.close(root)
 
 
-def _must_be_one(archive: Archive, found: int, held: int) -> None:
+def _must_be_one(archive: Tree, found: int, held: int) -> None:
     one, other = os.fstat(found), os.fstat(held)
     if (one.st_dev, one.st_ino) != (other.st_dev, other.st_ino):
         raise _lost(archive, "another directory is there now")
@@ -123,8 +125,9 @@ def _renamed(directory: int, seen: FileSeen) -> str | None:
         return next((entry.name for entry in entries if names.split(entry.name)[0] == base), None)
 
 
-def _lost(archive: Archive, why: str) -> ArchiveError:
+def _lost(archive: Tree, why: str) -> ArchiveError:
+    what = "archive" if archive.mark is None else "copy"
     return ArchiveError(
-        f"the archive at {visible(archive.path)} is not the one that was opened: {visible(why)}",
+        f"the {what} at {visible(archive.path)} is not the one that was opened: {visible(why)}",
         "Nothing more was deleted. Is its disk still mounted, or was a backup put back? Then run the same again.",
     )

@@ -222,6 +222,37 @@ class RuleMatched(NamedTuple):
     at: str
 
 
+class Copied(NamedTuple):
+    """A copy of the archive came up to here: ``copy`` is its UUID, ``name`` what the configuration calls it, ``place``
+    its directory.
+
+    It has the first ``octets`` of the journal, and ``messages`` of the messages on record there; ``read_back`` says
+    how much of what was written was read back: ``all``, ``sample`` or ``none``. Without octets and messages it is none
+    any more.
+    """
+
+    copy: str
+    name: str
+    place: str
+    at: str
+    octets: int
+    messages: int
+    read_back: str
+
+
+class ProvenAt(NamedTuple):
+    """What a prune deletes was proven in this copy, too: ``copy`` is its UUID, ``name`` what the configuration says.
+
+    ``how`` is ``sha256`` when each file there was re-hashed in that run.
+    """
+
+    run: str
+    copy: str
+    name: str
+    how: str
+    at: str
+
+
 class Run(NamedTuple):
     """A command was carried out on this archive; ``id`` names a run that deleted something, for history and restore."""
 
@@ -277,6 +308,8 @@ Record = (
     | PruneDone
     | Remembered
     | RuleMatched
+    | Copied
+    | ProvenAt
     | Run
     | Unknown
 )
@@ -306,6 +339,8 @@ KINDS = {
     "pruned": Kind(PruneDone),
     "remembered": Kind(Remembered),
     "rule-matched": Kind(RuleMatched),
+    "copied": Kind(Copied),
+    "proven-at": Kind(ProvenAt),
     "run": Kind(Run),
 }
 _NAMES = {kind.shape: name for name, kind in KINDS.items()}

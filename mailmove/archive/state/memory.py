@@ -11,6 +11,7 @@ import os
 from urllib.parse import quote
 
 from mailmove.archive.files import durable
+from mailmove.archive.mark import index_name
 from mailmove.errors import ArchiveDamaged
 from mailmove.replacing import replace_file
 
@@ -98,9 +99,9 @@ class Memory:
         digest = hashlib.sha256(os.fsencode(os.path.abspath(file))).hexdigest()
         return os.path.join(self.path, "made", digest)
 
-    def index(self, uuid: str) -> str:
-        """The path of an archive's index."""
-        return os.path.join(self.directory("index"), f"{uuid}.sqlite")
+    def index(self, uuid: str, copy: str = "") -> str:
+        """The path of the index of an archive, or of this copy of it."""
+        return os.path.join(self.directory("index"), index_name(uuid, copy))
 
     def directory(self, name: str) -> str:
         """A private directory of this name, made when missing.

@@ -11,7 +11,7 @@ from mailmove.archive.index import headers
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.safe import visible
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class OpenFolder:
@@ -50,7 +50,7 @@ class Incoming:
         self._found: headers.Headers | None = None
         self._hash = hashlib.sha256()
         self._digest: bytes | None = None
-        self.fd = os.open(name, _CREATE, 0o400, dir_fd=folder.tmp)
+        self.fd = os.open(name, CREATE, 0o400, dir_fd=folder.tmp)
 
     def write(self, piece: memoryview | bytes) -> None:
         """Append octets.

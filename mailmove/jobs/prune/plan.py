@@ -6,7 +6,7 @@ All that takes long or can fail comes before the plan is shown; nothing but dele
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -26,6 +26,7 @@ from mailmove.jobs.export.run import export
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune import gmail, rules
+from mailmove.jobs.prune.copies import Second
 from mailmove.jobs.prune.measuring import measure
 from mailmove.jobs.prune.proving import Prover, lacking
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan
@@ -80,9 +81,18 @@ class Planner:
     """Makes the plan for one account; :attr:`archive` is None where there is none and none is made."""
 
     def __init__(
-        self, account: str, session: Session, archive: Archive | None, options: Options, now: datetime
+        self,
+        account: str,
+        session: Session,
+        archive: Archive | None,
+        options: Options,
+        now: datetime,
+        seconds: Sequence[Second] = (),
     ) -> None:
+        if archive is not None and set(options.policy.copies) != {second.name for second in seconds}:
+            raise ValueError("the copies that the policy names come with the plan")
         self.archive = archive
+        self.seconds = seconds
         self.session = session
         self.options = options
         self.plan = PrunePlan(
@@ -95,6 +105,7 @@ class Planner:
             target=options.asked.target,
             age_by=options.policy.age_by,
             by_hand=options.by_hand,
+            copies=tuple(second.name for second in seconds),
             notes=list(archive.notes) if archive is not None else [],
         )
         self._now = int(now.timestamp())
@@ -355,7 +366,7 @@ class Planner:
                 messages = (MessageId(folder.folder.wire, folder.uidvalidity, uid) for uid in uids)
                 folder.evidence.update((message.uid, waived(message)) for message in messages)
             else:
-                yield from Prover(self.session, self.archive, self.plan).prove(folder, uids, read)
+                yield from Prover(self.session, self.archive, self.plan, self.seconds).prove(folder, uids, read)
             self._count_sent_later(folder)
 
     def _export(self, folders: list[Folder]) -> Work:

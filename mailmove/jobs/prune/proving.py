@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 
 from mailmove.archive.index.messages import Known
 from mailmove.archive.proof.rehashing import MISSING, Inode, Reading, prove_all
@@ -12,6 +12,7 @@ from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.imap.session import Session
 from mailmove.jobs.progress import Advance, Expect, Progress
+from mailmove.jobs.prune.copies import Second
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan
 from mailmove.jobs.standins import doubts
 from mailmove.model import Listed
@@ -25,8 +26,10 @@ Work = Generator[Progress, None, None]
 class Prover:
     """Finds the evidence of one plan; what has none stays."""
 
-    def __init__(self, session: Session, archive: Archive | None, plan: PrunePlan) -> None:
-        self._session, self._archive, self._plan = session, archive, plan
+    def __init__(
+        self, session: Session, archive: Archive | None, plan: PrunePlan, seconds: Sequence[Second] = ()
+    ) -> None:
+        self._session, self._archive, self._plan, self._seconds = session, archive, plan, seconds
 
     def prove(self, folder: FolderPlan, uids: set[int], read: dict[Inode, Reading]) -> Work:
         """Re-hash the archive's file of every message that is to go."""
@@ -39,6 +42,8 @@ class Prover:
         if where is not None:
             yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
             why |= self._stand_ins(folder, archive, candidates)
+            for second in self._seconds:
+                yield from self._in_copy(folder, archive, second, candidates, why)
         self._plan.verified += len(folder.evidence) - before
         troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
         for uid in keep_unproven(folder.decisions, candidates, folder.evidence.keys()):
@@ -69,6 +74,22 @@ class Prover:
             yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
         if missing:
             folder.evidence.update((one.message.uid, one) for one in find_evidence(archive, missing, read))
+
+    def _in_copy(
+        self, folder: FolderPlan, archive: Archive, second: Second, candidates: Collection[int], why: dict[int, str]
+    ) -> Work:
+        """Find evidence in a copy for what the archive has some; what has none there has none at all."""
+        proven = {uid: one for uid, one in folder.evidence.items() if uid in candidates}
+        stored = archive.index.current(folder.folder.wire, folder.uidvalidity, proven)
+        yield Expect(len(stored), sum(one.base.octets for one in stored.values()))
+        for uid, found in second.prove(proven, stored):
+            self._session.cancel.check()
+            if isinstance(found, str):
+                del folder.evidence[uid]
+                why[uid] = found
+            else:
+                folder.evidence[uid] = found
+            yield Advance(folder.folder.shown, 1, stored[uid].base.octets)
 
     def _stand_ins(self, folder: FolderPlan, archive: Archive, candidates: Collection[int]) -> dict[int, str]:
         """Take the evidence from what may not be the message; the next export asks for that again."""

@@ -94,6 +94,8 @@ class PrunePlan:
     notes: list[str] = field(default_factory=list)
     exported: int = 0
     verified: int = 0
+    copies: tuple[str, ...] = ()
+    """The copies, by name, in which all that goes was proven as well."""
     trash: Folder | None = None
     """On Gmail: where messages are moved and expunged, because elsewhere that only takes a label away."""
     gauge: Gauge | None = None

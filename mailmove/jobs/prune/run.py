@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 
 from mailmove.archive.proof.witness import Witness
@@ -28,7 +28,8 @@ from mailmove.imap.folders import look
 from mailmove.imap.marks import is_marked
 from mailmove.imap.session import Session
 from mailmove.jobs.progress import Advance, Progress
-from mailmove.jobs.prune import gmail, settle
+from mailmove.jobs.prune import copies, gmail, settle
+from mailmove.jobs.prune.copies import Places, Second
 from mailmove.jobs.prune.measuring import measure
 from mailmove.jobs.prune.plan import Options, Planner
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan, PruneResult
@@ -39,17 +40,23 @@ log = logging.getLogger(__name__)
 
 
 def plan(
-    account: str, session: Session, archive: Archive | None, options: Options, now: datetime
+    account: str,
+    session: Session,
+    archive: Archive | None,
+    options: Options,
+    now: datetime,
+    seconds: Sequence[Second] = (),
 ) -> Generator[Progress, None, PrunePlan]:
     """Find out what may go from the server at ``now`` (aware), and prove that the archive holds it.
 
+    ``seconds`` are the copies that must hold it as well.
     What a killed run had marked is unmarked first, and decided anew.
 
     :raises LackingError: when the server cannot delete by UID, or a target cannot be told.
     :raises UsageError: when a pattern matches no folder.
     :raises MailmoveError: of server and archive.
     """
-    planner = Planner(account, session, archive, options, now)
+    planner = Planner(account, session, archive, options, now, seconds)
     if archive is not None and options.dry_run:
         planner.held = settle.unsettled(archive)
     elif archive is not None:
@@ -81,24 +88,34 @@ def decline(planned: PrunePlan, archive: Archive | None, answer: str | None, *, 
 
 
 def carry_out(
-    planned: PrunePlan, session: Session, archive: Archive, answer: str, *, asked: bool, limit: int | None = None
+    planned: PrunePlan,
+    session: Session,
+    archive: Archive,
+    answer: str,
+    *,
+    asked: bool,
+    limit: int | None = None,
+    seconds: Sequence[Second] = (),
 ) -> Generator[Progress, None, PruneResult]:
     """Delete what the plan lists, folder by folder, each remembered durably before and told afterwards.
 
     What goes wrong in a folder, and what stopped the run early, is in the result; so is a journal that cannot be
     written, or an archive that is not the one any more that proved the plan: then nothing more is deleted. ``limit`` is
-    the mailbox's size in octets where the server tells none.
+    the mailbox's size in octets where the server tells none. ``seconds`` are the copies of the plan.
     """
     began = time.monotonic()
     result = PruneResult(planned, answer, agreed=True, asked=asked)
-    witness = Witness(archive)
+    assert planned.copies == tuple(second.name for second in seconds), "what the plan relies on is looked at again"
+    places = Places(Witness(archive), seconds)
     try:
-        witness.must_stand()
+        places.must_stand()
         for folder in planned.folders:
             if folder.decisions.go:
                 yield Advance(folder.folder.shown, 0, 0)
-                result.run = result.run or _unused_name(archive)
-                result.outcomes[folder.folder.wire] = _delete(result, folder, session, archive, witness)
+                if result.run is None:
+                    result.run = _unused_name(archive)
+                    archive.record(copies.record(result.run, seconds, timestamp(datetime.now(UTC))))
+                result.outcomes[folder.folder.wire] = _delete(result, folder, session, archive, places)
                 result.unsettled = None
                 gone = len(result.outcomes[folder.folder.wire].gone)
                 log.info("%s: %s deleted", folder.folder.shown, plural(gone, "message"))
@@ -113,7 +130,7 @@ def carry_out(
     return result
 
 
-def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: Archive, witness: Witness) -> Outcome:
+def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: Archive, places: Places) -> Outcome:
     """Delete one folder's share; a lost connection is resumed, what cannot be asked any more is the next run's."""
     planned, going = result.plan, folder.decisions.go
     assert result.run is not None and result.answer is not None, "carried out under a name, after an answer"
@@ -134,7 +151,7 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
     tried: set[int] = set()
     while True:
         try:
-            outcome = _portions(result, folder, session, witness, tried)
+            outcome = _portions(result, folder, session, places, tried)
         except (Disconnected, Throttled) as error:
             session.failed(error)
         except CommandRefused as error:
@@ -146,7 +163,7 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
             return outcome
 
 
-def _portions(result: PruneResult, folder: FolderPlan, session: Session, witness: Witness, tried: set[int]) -> Outcome:
+def _portions(result: PruneResult, folder: FolderPlan, session: Session, places: Places, tried: set[int]) -> Outcome:
     """Delete portion by portion, each looked at in the archive just before; ``tried`` receives what may be marked.
 
     :raises ArchiveError: when the archive is not the one that proved the plan; ``result`` has the outcome until then.
@@ -164,7 +181,7 @@ def _portions(result: PruneResult, folder: FolderPlan, session: Session, witness
     try:
         while uids := deed.portion():
             session.cancel.check()
-            proof, lost = witness.renew(folder.evidence[uid] for uid in uids)
+            proof, lost = places.renew(folder.evidence[uid] for uid in uids)
             deed.leave(lost)
             deed.delete(proof.keys(), proof)
     except ArchiveError:

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
 
 from mailmove.errors import Exit, MailmoveError, most_serious
 from mailmove.jobs.audit.result import AuditResult
+from mailmove.jobs.copy.result import CopyResult
 from mailmove.jobs.export.result import ExportResult
 from mailmove.jobs.prune.result import PruneResult
 from mailmove.plan.steps import Step
-
-
-class Copied(Protocol):
-    """What a copy came to."""
-
-    @property
-    def exit(self) -> Exit:
-        """Its exit code."""
 
 
 @dataclass(slots=True)
@@ -35,7 +27,7 @@ class RunResult:
     at: datetime
     consent: str = ""
     export: ExportResult | None = None
-    copy: Any = None
+    copy: CopyResult | None = None
     prune: PruneResult | None = None
     audit: AuditResult | None = None
     failed: dict[Step, MailmoveError] = field(default_factory=dict)
@@ -44,7 +36,7 @@ class RunResult:
     @property
     def steps(self) -> Mapping[Step, Exit]:
         """The exit code of each step that was taken."""
-        results: dict[Step, Copied | None] = {step: getattr(self, step.value) for step in Step}
+        results = {step: getattr(self, step.value) for step in Step}
         codes = {step: result.exit for step, result in results.items() if result is not None}
         if self.unagreed:
             codes[Step.PRUNE] = most_serious((codes[Step.PRUNE], Exit.REFUSED))

@@ -6,8 +6,8 @@ It does nothing that the commands of these names would not do, with one login an
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from mailmove.jobs.audit.survey import Options as AuditOptions
 from mailmove.jobs.export.run import Options as ExportOptions
 from mailmove.jobs.export.run import export
 from mailmove.jobs.progress import Progress
+from mailmove.jobs.prune.copies import opened
 from mailmove.jobs.prune.plan import Options as PruneOptions
 from mailmove.jobs.prune.result import PruneResult
 from mailmove.jobs.prune.run import carry_out, decline, must_last, plan
@@ -37,14 +38,15 @@ Job = Generator[Progress, None, Any]
 class Wanted:
     """What each step is asked for; ``prune`` is None without a policy, ``copy`` without copies.
 
-    ``needs_copy``: the policy counts a copy as evidence. ``trust_disk``: a disk that forgets is proof all the same.
+    ``second``: the directories of the copies, by name, that the policy needs.
+    ``trust_disk``: a disk that forgets is proof all the same.
     """
 
     export: ExportOptions
     audit: AuditOptions
     prune: PruneOptions | None = None
     copy: Callable[[Archive], Job] | None = None
-    needs_copy: bool = False
+    second: Mapping[str, str] = field(default_factory=dict)
     trust_disk: bool = False
 
 
@@ -62,10 +64,10 @@ def run(
     if copy is not None:
         jobs[Step.COPY] = lambda: copy(archive)
     if prune is not None:
-        jobs[Step.PRUNE] = lambda: _prune(result, session, archive, prune, trust_disk=wanted.trust_disk)
+        jobs[Step.PRUNE] = lambda: _prune(result, session, archive, prune, wanted)
     jobs[Step.AUDIT] = lambda: audit(account, session, archive, state, wanted.audit, datetime.now(UTC))
     for step, job in jobs.items():
-        if why := held(step, result.steps, needs_copy=wanted.needs_copy):
+        if why := held(step, result.steps, needs_copy=bool(wanted.second)):
             result.held[step] = why
             continue
         log.info("%s", step.value)
@@ -83,14 +85,16 @@ def attended(archive: Archive) -> str:
 
 
 def _prune(
-    result: RunResult, session: Session, archive: Archive, options: PruneOptions, *, trust_disk: bool
+    result: RunResult, session: Session, archive: Archive, options: PruneOptions, given: Wanted
 ) -> Generator[Progress, None, PruneResult]:
     """Carry the plan out where somebody has agreed to that, or only make it."""
-    if not trust_disk:
+    if not given.trust_disk:
         must_last(archive)
     wanted = replace(options, dry_run=not result.consent)
-    planned = yield from plan(result.account, session, archive, wanted, datetime.now(UTC))
-    if not result.consent or not planned.messages:
-        return decline(planned, archive, None, asked=False)
-    answer = f"{ANSWER}, after {result.consent}"
-    return (yield from carry_out(planned, session, archive, answer, asked=False, limit=options.limit))
+    with opened(archive, given.second) as seconds:
+        planned = yield from plan(result.account, session, archive, wanted, datetime.now(UTC), seconds)
+        if not result.consent or not planned.messages:
+            return decline(planned, archive, None, asked=False)
+        answer = f"{ANSWER}, after {result.consent}"
+        deed = carry_out(planned, session, archive, answer, asked=False, limit=options.limit, seconds=seconds)
+        return (yield from deed)

@@ -64,6 +64,15 @@ FROZEN = {
         '"rule":"Clienti/*","folder":"Clienti/Rossi","uidvalidity":7,"mailboxid":"F1","at":"2026-11-23T10:02:00Z"',
         "mailboxid",
     ),
+    "copied": (
+        '"copy":"0f0e","name":"nas","place":"/mnt/nas/rossi","at":"2026-11-23T10:02:00Z","octets":90,"messages":3,'
+        '"read_back":"all"',
+        "",
+    ),
+    "proven-at": (
+        '"run":"20261123-100200","copy":"0f0e","name":"nas","how":"sha256","at":"2026-11-23T10:02:00Z"',
+        "",
+    ),
     "run": (
         '"command":"prune","at":"2026-11-23T10:02:00Z","exit":0,"summary":{"deleted":3},"id":"20261123-100200"',
         "id",
