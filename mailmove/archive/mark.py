@@ -5,7 +5,9 @@ Copying is all that writes in such a directory, and its journal is always a begi
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import tomllib
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 
 NAME = "copy.toml"
+_PLAIN = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 class Mark(NamedTuple):
@@ -78,5 +81,12 @@ def remove(directory: int) -> None:
 
 
 def index_name(uuid: str, copy: str = "") -> str:
-    """What the index of an archive, or of this copy of it, is called in the state directory."""
-    return f"{uuid}.{copy}.sqlite" if copy else f"{uuid}.sqlite"
+    """What the index of an archive, or of this copy of it, is called in the state directory.
+
+    Both are read from files that may come from anybody: whatever they say, it names a file in that directory.
+    """
+    return ".".join([_as_name(uuid), *([_as_name(copy)] if copy else []), "sqlite"])
+
+
+def _as_name(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

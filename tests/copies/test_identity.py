@@ -108,6 +108,13 @@ def test_a_mark_that_cannot_be_read_is_no_archive(copy: Path, tmp_path: Path, te
         promote(str(copy), login[1], memory)
 
 
+@pytest.mark.parametrize("text", ["../../x", "/etc/passwd", "", "a/b", "x" * 300, "\udcff"])
+def test_what_a_strangers_archive_says_of_itself_names_no_file_elsewhere(text: str) -> None:
+    for name in (mark.index_name(text), mark.index_name("a", text)):
+        assert re.fullmatch(r"[0-9a-zA-Z.-]{1,200}", name) and not name.startswith(".")
+    assert mark.index_name("0f-1") == "0f-1.sqlite" and mark.index_name("0f", "1e") == "0f.1e.sqlite"
+
+
 def test_a_mark_of_another_archive_is_said(copy: Path, tmp_path: Path) -> None:
     path = copy / ".mailmove" / mark.NAME
     path.write_text(re.sub('archive = ".*"', 'archive = "another"', path.read_text()))
