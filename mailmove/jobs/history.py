@@ -47,6 +47,8 @@ class Entry:
     summary: dict[str, int]
     id: str | None
     deeds: tuple[Deed, ...]
+    copies: tuple[str, ...] = ()
+    """The copies of the archive, by name, in which all that it deleted was proven, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def history(account: str, archive: Archive, run: str | None, limit: int) -> Gene
             f"{visible(account)} has no run {visible(run)!r}",
             f"Runs that deleted something: {', '.join(few(known))}." if known else "No run has deleted anything yet.",
         )
+    proven = archive.index.proven_at()
+    entries = [replace(one, copies=tuple(at.name for at in proven if at.run == one.id)) for one in entries]
     entries.sort(key=lambda entry: entry.at)
     return HistoryResult(account, archive.path, tuple(entries[-limit:]), run is not None)
 

@@ -34,6 +34,8 @@ def text(result: HistoryResult, again: Again = ALL) -> Iterator[str]:
     for entry in result.entries:
         yield _line(entry)
         if result.detailed:
+            if entry.copies:
+                yield f"    each re-hashed in its copies, too: {', '.join(map(visible, entry.copies))}"
             for deed in entry.deeds:
                 yield from _deed(deed)
     if result.detailed:
@@ -96,6 +98,7 @@ def as_json(result: HistoryResult) -> dict[str, Any]:
                 "at": entry.at,
                 "exit": None if entry.exit is None else int(entry.exit),
                 "summary": entry.summary,
+                "copies": list(entry.copies),
                 "deletions": [_deed_json(deed) for deed in entry.deeds],
             }
             for entry in result.entries

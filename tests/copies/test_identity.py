@@ -120,3 +120,14 @@ def test_a_mark_of_another_archive_is_said(copy: Path, tmp_path: Path) -> None:
     path.write_text(re.sub('archive = ".*"', 'archive = "another"', path.read_text()))
     with pytest.raises(ArchiveError, match="half a copy"):
         Archive.open(str(copy), Memory(str(tmp_path / "state")), writable=False)
+
+
+def test_what_is_known_of_copies_outlives_a_lost_journal(archived: Archived, tmp_path: Path) -> None:
+    to = tmp_path / "to"
+    assert archived.mailmove("copy", to).code == 0
+    (archived.box / ".mailmove/journal.jsonl").unlink()
+    assert archived.mailmove("reindex").code == 0
+    to.rename(tmp_path / "away")
+    to.mkdir()
+    done = archived.mailmove("copy", to)
+    assert done.code == 8 and "Is its disk not mounted?" in done.err + done.out

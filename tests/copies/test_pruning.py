@@ -15,13 +15,15 @@ from mailmove.copies.directory import Copy
 from mailmove.errors import ArchiveError, Exit, RefusedError
 from mailmove.evidence import FileSeen, clock, rehashed
 from mailmove.imap import pace
+from mailmove.jobs.history import history as look
 from mailmove.jobs.prune.result import PrunePlan, PruneResult
 from mailmove.model import MessageId
+from mailmove.report import history
 from mailmove.report import prune as report
 from tests.copies.kit import JOURNAL, copied
 from tests.exported import overwrite
 from tests.kit import NOW, message
-from tests.pruning import Pruner
+from tests.pruning import Pruner, drained
 from tests.servers.model import Command
 from tests.servers.scripted import Conversation, Scripted
 
@@ -72,6 +74,9 @@ def test_what_both_places_hold_goes_and_the_journal_says_where(server: Scripted,
     assert "re-hashed just now, here and at nas" in said(result) and "The only copy" not in said(result)
     journal = (pruner.archive / JOURNAL).read_text()
     assert journal.count('"kind":"proven-at"') == 1 and '"name":"nas","how":"sha256"' in journal
+    with pruner.opened(writable=False) as archive:
+        told = list(history.text(drained(look("box", archive, result.run, 0))))
+    assert "    each re-hashed in its copies, too: nas" in told
     assert copied(pruner, nas).exit is Exit.DONE, "copying goes on"
 
 

@@ -27,6 +27,7 @@ CREATE TABLE run (
 CREATE TABLE deletion (
     number INTEGER PRIMARY KEY, run TEXT NOT NULL, folder INTEGER NOT NULL, begun TEXT NOT NULL, done TEXT);
 CREATE TABLE copied (copy TEXT PRIMARY KEY, line TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE proven_at (run TEXT, copy TEXT, line TEXT NOT NULL, PRIMARY KEY (run, copy)) WITHOUT ROWID;
 CREATE INDEX deletion_run ON deletion (run);
 """
 
@@ -110,6 +111,16 @@ class Deeds(Tables):
         """The copies of this archive, each as it was when it was last brought on."""
         rows = self._db.execute("SELECT line FROM copied ORDER BY copy").fetchall()
         return [line for (text,) in rows if isinstance(line := recorded(text), records.Copied)]
+
+    def proven_at(self) -> list[records.ProvenAt]:
+        """The copies in which each run of prune has proven what it deleted, too."""
+        rows = self._db.execute("SELECT line FROM proven_at ORDER BY run, copy").fetchall()
+        return [line for (text,) in rows if isinstance(line := recorded(text), records.ProvenAt)]
+
+    def _proven_at(self, line: records.ProvenAt) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO proven_at VALUES (?, ?, ?)", (line.run, line.copy, records.to_json(line))
+        )
 
     def _copied(self, line: records.Copied) -> None:
         if line.octets or line.messages:

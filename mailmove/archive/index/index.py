@@ -27,7 +27,7 @@ from mailmove.archive.record.records import Record
 from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.safe import visible
 
-SCHEMA = 9
+SCHEMA = 10
 _TABLES = "".join(module.SCHEMA for module in (tables, folders, messages, lacking, deeds))
 _KINDS = " ".join(sorted(records.KINDS))
 """What was read so far: an index of a mailmove that knew other kinds has skipped some."""
@@ -134,7 +134,7 @@ _TAKES: dict[type, tuple[Callable[[Any, Any], None], ...]] = {
     records.Remembered: (Index._remembered,),
     records.RuleMatched: (Index._matched,),
     records.Copied: (Index._copied,),
-    records.ProvenAt: (),
+    records.ProvenAt: (Index._proven_at,),
     records.Run: (Index._ran,),
     records.Unknown: (Index._unknown,),
 }
