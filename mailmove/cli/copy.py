@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Generator, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mailmove.cli import options
-from mailmove.cli.options import Place, Setup
-from mailmove.cli.work import Work
 from mailmove.errors import ArchiveError, UsageError
-from mailmove.jobs.copy.result import Copied, CopyResult, Mended, ReadBack, Target
-from mailmove.jobs.progress import Progress
 from mailmove.safe import few, visible
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from mailmove.cli.options import Place, Setup
+    from mailmove.cli.work import Work
+    from mailmove.jobs.copy.result import Copied, CopyResult, Mended, ReadBack, Target
+    from mailmove.jobs.progress import Progress
 
 
 @options.takes("archive", *options.OUTPUT)
@@ -32,8 +31,8 @@ def copy(
         ),
     ] = None,
     read_back: Annotated[
-        ReadBack, typer.Option("--read-back", metavar="HOW", help="all (the default), sample or none of what is new.")
-    ] = ReadBack.ALL,
+        str, typer.Option("--read-back", metavar="HOW", help="all, sample or none of what is new.")
+    ] = "all",
     mend: Annotated[
         bool, typer.Option("--mend", help="Hash both first; what is harmed in one place comes from the other.")
     ] = False,
@@ -44,14 +43,18 @@ def copy(
     hashed on the way, then the record of them. Nothing is ever deleted there.
     """
     from mailmove.cli.running import present, run
+    from mailmove.jobs.copy.result import ReadBack, Target
     from mailmove.report import copy as report
 
+    if read_back not in (known := [each.value for each in ReadBack]):
+        raise UsageError(f"{visible(read_back)!r} is no way to read back", f"Allowed: {', '.join(known)}.")
+    asked = ReadBack(read_back)
     setup = given.setup()
     places, to = _places(setup, what or [])
 
     def start(work: Work) -> Generator[Progress, None, CopyResult]:
         targets = work.copies() if to is None else (Target("", os.path.abspath(os.path.expanduser(to))),)
-        return (yield from _copied(work, targets, read_back, mend=mend))
+        return (yield from _copied(work, targets, asked, mend=mend))
 
     outcomes = run(setup, places, start, login=False)
     raise typer.Exit(present("copy", setup, outcomes, report, remembered=True))

@@ -72,6 +72,8 @@ def test_where_to_is_clear_or_refused(archived: Archived, tmp_path: Path) -> Non
     assert done.code == 2 and "can be a copy of one archive only" in done.err and "box, other" in done.err
     assert archived.mailmove("copy", "box", tmp_path / "to").code == 0
     assert not (tmp_path / "s3:").exists()
+    done = archived.mailmove("copy", "box", tmp_path / "to", "--read-back", "never")
+    assert done.code == 2 and "Allowed: all, sample, none." in done.err
 
 
 @pytest.mark.fault(88)
