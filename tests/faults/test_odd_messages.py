@@ -70,8 +70,13 @@ def test_a_go_ahead_that_nobody_asked_for_is_an_error_at_once(scripted: Start, m
 
 
 @pytest.mark.fault(99)
-@pytest.mark.parametrize("line", ["what is this", "{tag}", "M99 OK another's answer", "{tag} PERHAPS"])
-@pytest.mark.parametrize("command", ["export", "audit", "prune --older-than 30d --yes", "check --server"])
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        *[("export", line) for line in ("what is this", "{tag}", "M99 OK another's answer")],
+        *[(command, "{tag} PERHAPS") for command in ("audit", "prune --older-than 30d --yes", "check --server")],
+    ],
+)
 def test_a_line_that_is_no_response_costs_its_folder(
     scripted: Start, mailmove: Program, command: str, line: str
 ) -> None:
