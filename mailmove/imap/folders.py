@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from mailmove.errors import CommandRefused
@@ -263,12 +263,21 @@ def _ask_status(wire: Wire, items: bytes, names: list[bytes], told: _Told) -> No
 
 def _status(wire: Wire, name: bytes, items: bytes) -> FolderStatus:
     """The status of one folder, with nothing else under way: an answer with another name is its answer all the same."""
-    answers = wire.command(b"STATUS", Astring(name), b"(%s)" % items)
+    command = b"STATUS", Astring(name), b"(%s)" % items
+    answers = _apart(wire, command) if name.isascii() and not misleading(name) else wire.command(*command)
     told = [read_status(answer) for answer in answers if answer[0][2:8].upper() == b"STATUS"]
     read = [status for about, status in told if status is not None and about == canonical(name)]
     if not read and len(told) == 1:
         read = [status for _, status in told if status is not None]
     return read[-1] if read else _examined(wire, Folder(name))
+
+
+def _apart(wire: Wire, command: tuple[bytes, ...]) -> Iterator[Segments]:
+    """The responses to one command, among them lines that are no response and mean nothing."""
+    for answer in wire.batch([command]):
+        if isinstance(answer, CommandRefused):
+            raise answer
+        yield answer
 
 
 def _examined(wire: Wire, folder: Folder) -> FolderStatus:

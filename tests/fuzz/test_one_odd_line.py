@@ -250,6 +250,15 @@ def test_in_statuses(how: tuple[str, int]) -> None:
     }
 
 
+@pytest.mark.parametrize("odd", [b"what is this", b"STATUS a (MESSAGES 1)", b""])
+def test_a_status_that_is_no_response_is_asked_for_alone_and_then_in_another_way(odd: bytes) -> None:
+    said = b'* LIST () "/" a\r\n* LIST () "/" b\r\nM1 OK\r\n'
+    said += odd + b"\r\n* STATUS b (MESSAGES 2)\r\nM2 OK\r\nM3 OK\r\n"
+    said += odd + b"\r\nM4 OK\r\n* 7 EXISTS\r\n* OK [UIDVALIDITY 3]\r\nM5 OK\r\n"
+    with wired(said) as wire:
+        assert _counts(folders.look(wire)) == {b"a": 7, b"b": 2}
+
+
 @pytest.mark.parametrize("which", [0, 1])
 @settings(max_examples=25)  # each is a hundred commands
 @given(malformations)
