@@ -15,6 +15,7 @@ from mailmove.errors import Exit, LoginError, RefusedError, UsageError
 from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
+    from mailmove.accounts.config import Account
     from mailmove.jobs.login_test import LoginTest
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -219,11 +220,14 @@ def remove_account(
             metavar="[ACCOUNT]", help="The account; none: the only one.", autocompletion=options.account_names
         ),
     ] = None,
+    erase: Annotated[
+        bool, typer.Option("--erase", help="Erase its archive too, and all that is remembered of it here.")
+    ] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove an account and its secret; its archive stays.
 
-    Nothing changes on the server.
+    Unless it is to be erased: then mail that is in no other place is lost. Nothing changes on the server.
     """
     from mailmove.accounts import configedit, vault
     from mailmove.archive.state import standing
@@ -235,10 +239,19 @@ def remove_account(
     chosen = setup.config.find(account or _only(setup))
     shown = visible(chosen.name)
     fate, secret = secrets.fate(setup.config, chosen, setup.memory)
+    where = words.path(chosen.archive)
+    if erase and not yes:
+        terminal.say(f"{secret} The archive in {where} is erased for ever, with all mail in it.")
     if not yes and not (
-        terminal.attended() and terminal.confirm(f"{secret}\nRemove {shown} from {words.path(setup.config.path)}?")
+        terminal.attended()
+        and (
+            terminal.ask("Type the name of the account to erase all of it") == chosen.name
+            if erase
+            else terminal.confirm(f"{secret}\nRemove {shown} from {words.path(setup.config.path)}?")
+        )
     ):
         raise RefusedError(f"{shown} was not removed", "To remove it without a question: --yes")
+    left = _erase(setup, chosen) if erase else []
     configedit.remove(setup.config.path, chosen.name)
     standing.change(setup.memory, chosen.endpoint.login, lambda noted: replace(noted, config=None))
     if fate is secrets.Fate.GOES:
@@ -248,10 +261,22 @@ def remove_account(
         except LoginError as error:
             secret = f"Its secret is still there: {error.what}."
     if setup.json:
-        print(document("account remove", Exit.DONE, account=chosen.name, archive=chosen.archive, secret=secret))
+        told = {"account": chosen.name, "archive": chosen.archive, "secret": secret, "erased": erase, "left": left}
+        print(document("account remove", Exit.DONE, **told))
     else:
-        stays = f" Its archive stays in {words.path(chosen.archive)}." if os.path.isdir(chosen.archive) else ""
+        stays = f" Its archive stays in {where}." if os.path.isdir(chosen.archive) else ""
+        if erase:
+            stays = " Its archive is erased."
+        if left:
+            stays += f" Left in {where}, not of mailmove: {', '.join(few(left))}."
         print(f"{shown} is removed. {secret}{stays}")
+
+
+def _erase(setup: options.Setup, account: Account) -> list[str]:
+    from mailmove.jobs.erase import whole
+
+    path = os.path.abspath(os.path.expanduser(account.archive))
+    return whole(setup.memory, account.endpoint.login, path)
 
 
 @app.command("rebind")

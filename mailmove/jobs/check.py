@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from mailmove.archive import surveying
 from mailmove.archive.files.names import Base
@@ -13,6 +14,7 @@ from mailmove.archive.proof import strays
 from mailmove.archive.proof.rehashing import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.record.records import Copied, Remembered, wire_octets
+from mailmove.archive.seals.seal import Number, Seal
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import CommandRefused, Exit, Interrupted, most_serious
@@ -22,7 +24,8 @@ from mailmove.jobs.copy import checking
 from mailmove.jobs.copy.result import Second, Target
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Expect, Progress
-from mailmove.model import Folder
+from mailmove.jobs.seal import Verdict, against, judge
+from mailmove.model import Folder, MessageId
 from mailmove.plan.folders import choose, hidden
 from mailmove.plan.presence import presence
 
@@ -31,16 +34,24 @@ from mailmove.plan.presence import presence
 class Problem:
     """A message whose file is missing, or not what was archived.
 
-    ``why`` says more where there is more to say; ``arrival`` is in Unix seconds, ``subject`` as in the message.
+    ``folder`` is the name of ``id``'s folder, ``sha256`` of what was archived. ``why`` says more where there is more to
+    say; ``arrival`` is in Unix seconds, ``subject`` as in the message. ``accepted``: somebody knows that it is missing.
     """
 
     folder: str
-    uid: int
+    id: MessageId
+    sha256: bytes
     missing: bool
     why: str
     arrival: int
     subject: bytes | None
     on_server: bool
+    accepted: bool = False
+
+    @property
+    def uid(self) -> int:
+        """Its UID."""
+        return self.id.uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +84,15 @@ class CheckResult:
     octets: int = 0
     checked: int = 0
     problems: list[Problem] = field(default_factory=list)
+    accepted: list[Problem] = field(default_factory=list)
+    """Messages that are missing and accepted so: no problem."""
     moved: list[Moved] = field(default_factory=list)
     unrecorded: list[str] = field(default_factory=list)
     """Message files without a record, relative to the archive; whole, if they were hashed."""
+    erased: int = 0
+    """Messages that were erased, by record."""
+    returned: list[str] = field(default_factory=list)
+    """Files of such messages that are there again, relative to the archive."""
     damaged: list[str] = field(default_factory=list)
     """Message files without a record that are not what their names say."""
     foreign: list[str] = field(default_factory=list)
@@ -93,6 +110,8 @@ class CheckResult:
     """What proving copies again came to, where that was asked for."""
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    sealed: Verdict | None = None
+    """What is to be said of a seal, where one was given."""
     stopped: Interrupted | None = None
 
     @property
@@ -100,7 +119,7 @@ class CheckResult:
         """The exit code of this archive."""
         if self.stopped is not None:
             return self.stopped.exit
-        if self.problems or self.damaged:
+        if self.problems or self.damaged or (self.sealed is not None and not self.sealed.as_sealed):
             return Exit.ARCHIVE
         if worst := most_serious(second.exit for second in self.proven):
             return worst
@@ -118,13 +137,14 @@ Held = dict[Key, frozenset[int]]
 class Options:
     """``quick``: list the files, hash none. ``copies``: prove these again as well.
 
-    The patterns say which of the server's folders belong in the archive.
+    ``seal`` is held against the record. The patterns say which of the server's folders belong in the archive.
     """
 
     quick: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     copies: tuple[Target, ...] = ()
+    seal: Seal | Number | None = None
 
 
 def check(
@@ -142,6 +162,8 @@ def check(
     held = {key: _seen_last(archive, key) for key in archive.index.folders()}
     if session is not None:
         held = _seen_now(session, archive, options, held, result)
+    compared = against(archive, options.seal) if options.seal is not None else None
+    result.erased = archive.index.count_erased()
     files = _Files(archive, cancel, held, result)
     try:
         yield from files.run()
@@ -149,6 +171,8 @@ def check(
             result.proven.append((yield from checking.check(archive, target, cancel)))
     except Interrupted as error:
         result.stopped = error
+    if compared is not None:
+        result.sealed = judge(compared, _held(result.problems), _held(result.accepted), _erased(archive))
     result.only_here = list(_only_here(archive, held, files.bad))
     result.seconds = time.monotonic() - began
     return result
@@ -166,6 +190,7 @@ class _Files:
         self._unrecorded: list[tuple[FolderDir, Base, str]] = []
         self._read: dict[Inode, Reading] = {}
         self._listed: dict[Key, set[tuple[int, bytes]]] = {}
+        self._accepted = _accepting(archive)
         self._returned: set[tuple[bytes, Base]] = set()
         self.bad: set[tuple[Key, bytes]] = set()
 
@@ -224,10 +249,17 @@ class _Files:
             path = f"{folder.path}/cur/{name}"
             if path in moved:
                 continue
+            if self._is_erased(folder, base):
+                self._result.returned.append(path)
+                continue
             whole = self._result.quick or self._is_what_its_name_says(folder, base, name)
             if whole:
                 self._returned.add((folder.wire, base))
             (self._result.unrecorded if whole else self._result.damaged).append(path)
+
+    def _is_erased(self, folder: FolderDir, base: Base) -> bool:
+        rests = self._archive.index.erased(folder.wire, folder.uidvalidity)
+        return any((rest.uid, rest.sha256.hex()[:32]) == (base.uid, base.digest) for rest in rests)
 
     def _look_for_remembered(self) -> None:
         """What only a lost index knew is missing until its file is back; an export or reindex then records that."""
@@ -237,7 +269,7 @@ class _Files:
             result.checked += 1
             base = Base(line.arrival, line.uidvalidity, line.uid, line.octets, line.sha256[:32])
             if (line.folder, base) not in self._returned:
-                result.problems.append(problem)
+                self._name(problem)
 
     def _is_what_its_name_says(self, folder: FolderDir, base: Base, name: str) -> bool:
         with self._archive.opened(folder) as directory:
@@ -250,17 +282,22 @@ class _Files:
     def _problem(self, stored: Stored, why: str) -> None:
         key = stored.id.folder, stored.id.uidvalidity
         self.bad.add((key, stored.sha256))
-        self._result.problems.append(
+        self._name(
             Problem(
                 folder=_name(self._archive, key),
-                uid=stored.id.uid,
+                id=stored.id,
+                sha256=stored.sha256,
                 missing=why == MISSING,
                 why="" if why in (MISSING, ALTERED) else why,
                 arrival=stored.base.arrival,
                 subject=self._archive.index.headers(stored).subject,
                 on_server=(stored.id.uid, stored.sha256) in self._on_server(key),
+                accepted=why == MISSING and self._accepted(stored.id, stored.sha256),
             )
         )
+
+    def _name(self, problem: Problem) -> None:
+        (self._result.accepted if problem.accepted else self._result.problems).append(problem)
 
     def _on_server(self, key: Key) -> set[tuple[int, bytes]]:
         """UID and SHA-256 of what the server still lists of a folder; a UID may have stood for another message once."""
@@ -275,20 +312,39 @@ def remembered(archive: Archive) -> Iterator[tuple[Remembered, Problem]]:
     """Messages that only a lost index knew, each as a check names it."""
     lines = archive.index.remembered()
     held = archive.index.known_bodies({bytes.fromhex(line.sha256) for line in lines})
+    accepted = _accepting(archive)
     for line in lines:
-        subject = line.headers.get("subject")
+        message = MessageId(line.folder, line.uidvalidity, line.uid)
+        subject, sha256 = line.headers.get("subject"), bytes.fromhex(line.sha256)
         yield (
             line,
             Problem(
                 folder=_name(archive, (line.folder, line.uidvalidity)),
-                uid=line.uid,
+                id=message,
+                sha256=sha256,
                 missing=True,
-                why="its octets are here as another message" if bytes.fromhex(line.sha256) in held else "",
+                why="its octets are here as another message" if sha256 in held else "",
                 arrival=line.arrival,
                 subject=wire_octets(subject) if subject is not None else None,
                 on_server=line.gone is None,
+                accepted=accepted(message, sha256),
             ),
         )
+
+
+def _held(problems: Iterable[Problem]) -> Iterator[tuple[MessageId, bytes]]:
+    return ((problem.id, problem.sha256) for problem in problems)
+
+
+def _erased(archive: Archive) -> Iterator[tuple[MessageId, bytes]]:
+    for line in archive.index.erasures():
+        yield MessageId(line.folder, line.uidvalidity, line.uid), bytes.fromhex(line.sha256)
+
+
+def _accepting(archive: Archive) -> Callable[[MessageId, bytes], bool]:
+    """Tells whether somebody accepts that a message, the one with this SHA-256, is missing."""
+    of = cache(archive.index.accepted)
+    return lambda message, sha256: (message.uid, sha256) in of(message.folder, message.uidvalidity)
 
 
 def _seen_last(archive: Archive, key: Key) -> frozenset[int]:
@@ -328,8 +384,9 @@ def _seen_now(session: Session, archive: Archive, options: Options, last: Held, 
         found = presence(listing, archive.index.known(*key))
         if key in held:
             held[key] = found.both
-        if wire in wanted and found.server_only:
-            result.not_archived.append(Some(view.folder.name, tuple(sorted(found.server_only))))
+        lacking = found.server_only - {rest.uid for rest in archive.index.erased(*key)}
+        if wire in wanted and lacking:
+            result.not_archived.append(Some(view.folder.name, tuple(sorted(lacking))))
     return held
 
 

@@ -44,6 +44,10 @@ class Fetched:
     """Of those failed: something came that may not be the message, and was put aside."""
     taken: Mapping[int, set[bytes]] = field(default_factory=dict)
     """SHA-256 that somebody took for a message after a look, by UID."""
+    unwanted: Collection[bytes] = frozenset()
+    """SHA-256 of what was erased from the archive: it is not kept again, whatever its UID is now."""
+    erased: set[int] = field(default_factory=set)
+    """UIDs of such messages."""
     known: dict[bytes, int] | None = None
     """Without lasting UIDs: how many of each body, by SHA-256, the archive held before."""
     next_uid: int = 1
@@ -140,7 +144,7 @@ def fetch(
         if len(result.kept) > before:
             session.progressed()
             alone = 0
-        left = [uid for uid in uids if uid not in result.kept and uid not in result.failed]
+        left = [uid for uid in uids if not (uid in result.kept or uid in result.failed or uid in result.erased)]
         if not left:
             pass
         elif problem is None:
@@ -223,6 +227,10 @@ def _settle(
     if told is None or uid not in asked:
         incoming.discard()
         return False
+    if incoming.sha256 in result.unwanted:
+        incoming.discard()
+        result.erased.add(uid)
+        return True
     fingerprint = int.from_bytes(incoming.sha256[:8], "big")
     if uid in result.kept:
         incoming.discard()

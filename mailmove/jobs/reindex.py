@@ -34,10 +34,14 @@ class ReindexResult:
     """Recorded again from their files, each re-hashed."""
     aside: list[str] = field(default_factory=list)
     """Files that are not what their names say, where they are now."""
+    erased: int = 0
+    """Files of erased messages that were put back; they are not recorded."""
     unplaced: dict[str, int] = field(default_factory=dict)
     """Message files in directories that are not those of their folder, which nothing can be told of."""
     missing: list[Problem] = field(default_factory=list)
-    """Messages that only a lost index knew: neither the journal nor a file has come back to tell of them."""
+    """Messages that only a lost index knew: neither the journal nor a file has come back to tell of them; those that
+    somebody accepts to be missing do not count.
+    """
     notes: list[str] = field(default_factory=list)
     stopped: Interrupted | None = None
 
@@ -69,10 +73,11 @@ def reindex(
                 adopted = adopt(archive, folder, some, {})
                 result.adopted += adopted.recorded
                 result.aside += adopted.aside
+                result.erased += adopted.erased
                 yield Advance(folder.shown, len(some), sum(base.octets for base, _ in some))
     except Interrupted as error:
         result.stopped = error
-    result.missing = [problem for _, problem in remembered(archive)]
+    result.missing = [problem for _, problem in remembered(archive) if not problem.accepted]
     if result.missing or not salvaged.whole:
         result.unplaced = strays.unplaced(archive)
     result.messages, result.folders = archive.index.count()[0], len(archive.index.folders())

@@ -9,6 +9,7 @@ from typing import Any
 
 from mailmove.jobs.check import CheckResult, Problem, Some
 from mailmove.jobs.copy.result import Second
+from mailmove.jobs.seal import Verdict
 from mailmove.mail import fields
 from mailmove.plan.copying import in_places
 from mailmove.report import words
@@ -33,6 +34,8 @@ def text(result: CheckResult, again: Again = ALL) -> Iterator[str]:
 def problems(result: CheckResult, again: Again = ALL) -> Iterator[str]:
     """The verdict, and every message whose file is not what was archived, with what to do."""
     yield from _verdict(result)
+    if result.sealed is not None:
+        yield from _seal(result.sealed)
     for doubt in result.doubts:
         yield f"UNSEEN   {doubt}"
     remedies = (
@@ -56,6 +59,47 @@ def problems(result: CheckResult, again: Again = ALL) -> Iterator[str]:
     yield from _copy_problems(result, again)
 
 
+def _seal(sealed: Verdict) -> Iterator[str]:
+    """Whether the record is what was sealed, and what became of the messages."""
+    records, later = plural(sealed.size, "record"), sealed.recorded - sealed.size
+    if sealed.as_sealed:
+        told = [f"{sealed.bad:,} of its messages missing or altered"] * bool(sealed.bad)
+        told += [f"{sealed.accepted:,} accepted"] * bool(sealed.accepted)
+        told += [f"{sealed.erased:,} erased by record"] * bool(sealed.erased) + [f"{later:,} came later"] * (later > 0)
+        yield f"SEAL     yes: all {records} are what was sealed{''.join(f'; {each}' for each in told)}"
+        return
+    if not sealed.gaps:
+        have = f"; there are only {sealed.recorded:,}" if later < 0 else ""
+        yield f"SEAL     NO: these are not the {records} that were sealed{have}. Is the number as it was written down?"
+        yield "  the seal's file can tell what was changed: mailmove check --seal FILE"
+        return
+    lost = sum(gap.last - gap.first + 1 for gap in sealed.gaps)
+    yield f"SEAL     NO: of {records} that were sealed, {lost:,} are not in the journal as they were:"
+    for gap in sealed.gaps[:NAMED]:
+        numbers = f"{gap.first:,}" if gap.first == gap.last else f"{gap.first:,} to {gap.last:,}"
+        beside = [f", {word} {one}" for word, one in (("after", gap.after), ("before", gap.before)) if one]
+        yield f"LOST     number {numbers}{''.join(beside)}"
+    if len(sealed.gaps) > NAMED:
+        yield f"  and {len(sealed.gaps) - NAMED:,} gaps more"
+    yield "  put the message files and the journal back from a copy of the archive"
+
+
+def _seal_json(sealed: Verdict) -> dict[str, Any]:
+    return {
+        "number": sealed.number,
+        "as_sealed": sealed.as_sealed,
+        "size": sealed.size,
+        "recorded": sealed.recorded,
+        "problems": sealed.bad,
+        "accepted": sealed.accepted,
+        "erased": sealed.erased,
+        "lost": [
+            {"first": gap.first, "last": gap.last, "after": gap.after or None, "before": gap.before or None}
+            for gap in sealed.gaps
+        ],
+    }
+
+
 def as_json(result: CheckResult) -> dict[str, Any]:
     """One archive."""
     return {
@@ -69,7 +113,11 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "messages": result.messages,
         "octets": result.octets,
         "checked": result.checked,
+        "seal": _seal_json(result.sealed) if result.sealed is not None else None,
         "problems": list(map(problem_json, result.problems)),
+        "accepted": list(map(problem_json, result.accepted)),
+        "erased": result.erased,
+        "returned": result.returned,
         "moved": [{"folder": moved.folder, "uid": moved.uid, "path": moved.path} for moved in result.moved],
         "unrecorded": result.unrecorded,
         "damaged": result.damaged,
@@ -112,13 +160,15 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 def _verdict(result: CheckResult) -> Iterator[str]:
     missing = sum(problem.missing for problem in result.problems)
     altered = len(result.problems) - missing
-    good = result.checked - len(result.problems)
+    good = result.checked - len(result.problems) - len(result.accepted)
     what = "Listed" if result.quick else "Re-hashed"
     size = "" if result.quick else f", {format_size(result.octets)}"
     if result.stopped:
         yield f"Interrupted: {plural(result.checked, 'message')} of {result.messages:,} checked, {good:,} good."
     elif not result.problems:
         state = "none is missing" if result.quick else "all are what was archived"
+        if result.accepted:
+            state = f"{good:,} {'there' if result.quick else 'good'}, {len(result.accepted):,} accepted"
         yield f"{what} {plural(result.messages, 'message')}{size}: {state}. {words.duration(result.seconds)}."
     else:
         counts = ", ".join(
@@ -127,11 +177,14 @@ def _verdict(result: CheckResult) -> Iterator[str]:
                 (good, "there" if result.quick else "good"),
                 (altered, "altered"),
                 (missing, "missing"),
+                (len(result.accepted), "accepted"),
             )
             if number
         )
         yield f"{what} {plural(result.messages, 'message')}{size}: {counts}. {words.duration(result.seconds)}."
     yield f"  {words.path(result.path)}"
+    if result.erased:
+        yield f"{result.erased:,} erased, by record."
 
 
 def named(some: Sequence[Problem]) -> Iterator[str]:
@@ -162,7 +215,7 @@ def _places(result: CheckResult, again: Again) -> Iterator[str]:
         else:
             verb = "exists" if number == 1 else "exist"
             yield f"{number:,} {verb} only here{seen}: keep a second copy of this directory."
-    elif result.compared and not result.problems:
+    elif result.compared and not result.problems and not result.accepted:
         yield "Every message here is on the server, too."
     yield from _copies(result)
     if result.compared:
@@ -226,6 +279,9 @@ def _notes(result: CheckResult) -> Iterator[str]:
         yield f"{plural(len(result.moved), 'message')} {verb} whole, but not where mailmove put them: " + ", ".join(
             few(f"{moved.folder} UID {moved.uid} in {os.path.dirname(moved.path)}" for moved in result.moved)
         )
+    if result.returned:
+        files = plural(len(result.returned), "file")
+        yield f"{files} of erased messages were put back ({', '.join(few(result.returned))}): mailmove erase --finish"
     if result.unrecorded:
         yield f"{plural(len(result.unrecorded), 'message file')} not recorded yet; the next export records them"
     if result.foreign:

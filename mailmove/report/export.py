@@ -99,6 +99,8 @@ def as_json(result: ExportResult) -> dict[str, Any]:
                 "archived": folder.archived,
                 "fetched": folder.fetched,
                 "linked": folder.linked,
+                "accepted": folder.accepted,
+                "erased": folder.erased,
                 "vanished": folder.vanished,
                 "octets": folder.octets,
                 "failures": [{"uid": f.uid or None, "why": f.why, "doubted": f.doubted} for f in folder.failures],

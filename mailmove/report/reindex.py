@@ -32,6 +32,9 @@ def text(result: ReindexResult, again: Again = ALL) -> Iterator[str]:
         yield "What neither a file name nor the index before says is lost: keywords, INTERNALDATE as the server"
         yield "sent it, announced sizes, when each message was verified, which are gone from the server, what was done"
         yield "when. The next export learns again what the server still tells."
+    if result.erased:
+        files = plural(result.erased, "file")
+        yield f"{files} of erased messages, put back by somebody, not recorded: mailmove erase --finish"
     yield from problems(result)
     for note in result.notes:
         yield f"Note: {note}."
@@ -76,6 +79,7 @@ def as_json(result: ReindexResult) -> dict[str, Any]:
         "index_unread": result.salvaged.unread or None,
         "missing": list(map(problem_json, result.missing)),
         "adopted": result.adopted,
+        "erased": result.erased,
         "aside": result.aside,
         "unplaced": result.unplaced,
         "notes": result.notes,

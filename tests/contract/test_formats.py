@@ -13,7 +13,7 @@ from tests.exported import snapshot
 from tests.formats import HERE, LOGIN, RELEASED
 from tests.kit import Done, Mailbox, Program, message
 
-ERASED = Unknown({"kind": "erased", "must": True, "needs": "0.3\x1b[2J", "folder": "INBOX", "uids": "1"})
+VANISHING = Unknown({"kind": "vanishing", "must": True, "needs": "0.3\x1b[2J", "folder": "INBOX", "uids": "1"})
 CURIOUS = Unknown({"kind": "weather", "sky": ["blue", None]})
 
 
@@ -29,7 +29,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def newer(old: Path) -> Path:
     """The same, after a newer mailmove has worked on it."""
     with record(old).open("ab") as file:
-        file.write(journal.encode(CURIOUS) + journal.encode(ERASED))
+        file.write(journal.encode(CURIOUS) + journal.encode(VANISHING))
     return old
 
 
@@ -126,7 +126,7 @@ def test_nothing_is_written_where_a_newer_mailmove_must_write(
     before = files(newer)
     done = mailmove(*command)
     assert done.code == 7, done.out + done.err
-    assert "holds records that a newer mailmove made and this one does not know (erased)" in done.err
+    assert "holds records that a newer mailmove made and this one does not know (vanishing)" in done.err
     assert "Install mailmove 0.3\\x1b[2J, or a later one." in done.err
     assert files(newer) == before
     assert len(account.uids("INBOX")) == 1

@@ -16,12 +16,13 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mailmove"
 
-GROUND = {"__init__", "errors", "evidence", "model", "replacing", "safe", "units", "utf7"}
+GROUND = {"__init__", "canonical", "errors", "evidence", "model", "replacing", "safe", "units", "utf7"}
 """What everything may stand on: the version, value types, units, one error per remedy, how strangers' text is shown."""
 
 MAY_IMPORT = {
     # the ground
     "__init__": set[str](),
+    "canonical": set[str](),
     "errors": set[str](),
     "replacing": set[str](),
     "safe": set[str](),
@@ -63,7 +64,7 @@ FROM_THE_GROUND_UP = {
         "index",
         "state",
         *("store", "surveying"),  # an archive that is open
-        *("proof", "writing", "mending"),
+        *("proof", "writing", "mending", "seals", "erasing"),
     ],
     "accounts": ["ownership", "values", "config", "configedit", "vault", "discovery", "oauth", "credentials"],
 }
@@ -87,7 +88,9 @@ ONLY_IN = {
     "pypdf": {"mail"},
     "nh3": {"mail"},
     "striprtf": {"mail"},
-    "urllib.request": {"accounts"},
+    "urllib.request": {"accounts", "jobs"},  # autoconfig, time-stamps
+    "rfc3161_client": {"jobs"},
+    "cryptography": {"jobs"},
     "pymap": {"demo"},
     "email": {"mail", "demo"},
     "subprocess": {"accounts", "cli", "demo", "mail"},
@@ -134,6 +137,7 @@ MAY_NAME_FILES = {
     "archive.proof.rehashing": "another name for a message file, proven; taken back when the file was exchanged",
     "archive.mending.adoption": "a message file that is not recorded is named as it should be, or set aside",
     "archive.mending.folding": "the second file of a message that was put back, once both hash right, by way of tmp/",
+    "archive.erasing": "what a record says is erased for ever; the one way for recorded mail to go",
     "archive.moving": "the directories of a folder whose UIDVALIDITY changed move aside",
     # files that can be made again, or that the user asks to be without
     "replacing": "a whole new file in the place of an old one",
@@ -145,6 +149,13 @@ MAY_NAME_FILES = {
     "jobs.get": "its own file that could not be written to the end",
 }
 """Every module that does so, and to which files. No message file that is recorded loses its last name by any."""
+
+
+ERASING = {
+    "archive.erasing": {"jobs.erase"},
+    "jobs.erase": {"cli.erase", "cli.account", "report.erase"},  # a report takes values only, see below
+}
+"""What deletes recorded mail from an archive, and who knows of it."""
 
 
 class Arrow(NamedTuple):
@@ -288,6 +299,12 @@ def test_one_module_deletes_on_a_server() -> None:
                 deleting.setdefault(node.attr, set()).add(name)
     assert set(deleting) == {"STORE", "EXPUNGE", "MOVE"}
     assert all(users == {"mailmove.imap.deletion"} for users in deleting.values())
+
+
+def test_one_module_erases_and_one_job_can_reach_it() -> None:
+    """Only a command that shows what goes, and asks, comes to it."""
+    reach = {target: {a.source for a in INSIDE if a.target == f"mailmove.{target}"} for target in ERASING}
+    assert reach == {target: {f"mailmove.{source}" for source in sources} for target, sources in ERASING.items()}
 
 
 def test_every_module_that_names_or_unnames_files_is_known() -> None:

@@ -1,4 +1,4 @@
-"""Deeds in the index: runs, what they deleted on the server, and what they put back there."""
+"""Deeds in the index: runs, what they deleted on the server, what they put back there, and what was sealed."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ CREATE TABLE deletion (
 CREATE TABLE copied (copy TEXT PRIMARY KEY, line TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE proven_at (run TEXT, copy TEXT, line TEXT NOT NULL, PRIMARY KEY (run, copy)) WITHOUT ROWID;
 CREATE INDEX deletion_run ON deletion (run);
+CREATE TABLE prune_rule (run TEXT, folder INTEGER, line TEXT NOT NULL, PRIMARY KEY (run, folder)) WITHOUT ROWID;
+CREATE TABLE sealed (number INTEGER PRIMARY KEY, line TEXT NOT NULL);
 """
 
 
@@ -128,6 +130,23 @@ class Deeds(Tables):
         else:
             self._db.execute("DELETE FROM copied WHERE copy = ?", (line.copy,))
 
+    def prune_rule(self, run: str, wire: bytes, uidvalidity: int) -> str:
+        """By which rule a run chose what went of a folder, in words; empty: not recorded."""
+        row = self._db.execute(
+            "SELECT line FROM prune_rule WHERE run = ? AND folder = ?", (run, self._folder(wire, uidvalidity))
+        ).fetchone()
+        line = recorded(row[0]) if row else None
+        return line.rule if isinstance(line, records.PruneRule) else ""
+
+    def last_seal(self) -> records.Sealed | None:
+        """What was sealed last."""
+        row = self._db.execute("SELECT line FROM sealed ORDER BY number DESC LIMIT 1").fetchone()
+        line = recorded(row[0]) if row else None
+        return line if isinstance(line, records.Sealed) else None
+
+    def _sealed(self, line: records.Sealed) -> None:
+        self._db.execute("INSERT INTO sealed (line) VALUES (?)", (records.to_json(line),))
+
     def _ran(self, line: records.Run) -> None:
         self._db.execute(
             "INSERT INTO run (command, at, exit, summary, id) VALUES (?, ?, ?, ?, ?)",
@@ -137,6 +156,10 @@ class Deeds(Tables):
     def _prune_begun(self, line: records.PruneBegun) -> None:
         row = (line.run, self._folder(line.folder, line.uidvalidity), records.to_json(line))
         self._db.execute("INSERT INTO deletion (run, folder, begun) VALUES (?, ?, ?)", row)
+
+    def _prune_ruled(self, line: records.PruneRule) -> None:
+        row = (line.run, self._folder(line.folder, line.uidvalidity), records.to_json(line))
+        self._db.execute("INSERT OR REPLACE INTO prune_rule VALUES (?, ?, ?)", row)
 
     def _prune_done(self, line: records.PruneDone) -> None:
         row = (records.to_json(line), line.run, self._folder(line.folder, line.uidvalidity))

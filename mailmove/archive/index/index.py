@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from mailmove.archive.files import durable
-from mailmove.archive.index import deeds, folders, lacking, messages, tables
+from mailmove.archive.index import deeds, erased, folders, lacking, messages, tables
 from mailmove.archive.index.deeds import Deeds
+from mailmove.archive.index.erased import Erasures
 from mailmove.archive.index.folders import Folders
 from mailmove.archive.index.messages import HeadersOf
 from mailmove.archive.index.replaced import Replaced
@@ -27,13 +28,13 @@ from mailmove.archive.record.records import Record
 from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.safe import visible
 
-SCHEMA = 10
-_TABLES = "".join(module.SCHEMA for module in (tables, folders, messages, lacking, deeds))
+SCHEMA = 11
+_TABLES = "".join(module.SCHEMA for module in (tables, folders, messages, lacking, deeds, erased))
 _KINDS = " ".join(sorted(records.KINDS))
 """What was read so far: an index of a mailmove that knew other kinds has skipped some."""
 
 
-class Index(Replaced, Folders, Deeds):
+class Index(Replaced, Folders, Deeds, Erasures):
     """The index of one archive."""
 
     def __init__(self, path: str, uuid: str) -> None:
@@ -131,7 +132,12 @@ _TAKES: dict[type, tuple[Callable[[Any, Any], None], ...]] = {
     records.Altered: (Index._altered,),
     records.PruneBegun: (Index._prune_begun,),
     records.PruneDone: (Index._prune_done, Index._looked_for, Index._cleared),
+    records.PruneRule: (Index._prune_ruled,),
     records.Remembered: (Index._remembered,),
+    records.Accepted: (Index._accepted,),
+    records.Sealed: (Index._sealed,),
+    records.Erased: (Index._erased,),
+    records.ErasureOver: (Index._erasure_over,),
     records.RuleMatched: (Index._matched,),
     records.Copied: (Index._copied,),
     records.ProvenAt: (Index._proven_at,),

@@ -1,4 +1,6 @@
-"""Messages that the archive lacks, in the index: not delivered, or known to nothing but an index that was lost."""
+"""Messages that the archive lacks, in the index: not delivered, known to nothing but an index that was lost, or
+missing and accepted so.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,8 @@ CREATE TABLE trouble (folder INTEGER, uid INTEGER, why TEXT NOT NULL, PRIMARY KE
 CREATE TABLE taken (
     folder INTEGER, uid INTEGER, sha256 BLOB NOT NULL, PRIMARY KEY (folder, uid, sha256)) WITHOUT ROWID;
 CREATE TABLE remembered (
+    folder INTEGER, uid INTEGER, sha256 TEXT, line TEXT NOT NULL, PRIMARY KEY (folder, uid, sha256)) WITHOUT ROWID;
+CREATE TABLE accepted (
     folder INTEGER, uid INTEGER, sha256 TEXT, line TEXT NOT NULL, PRIMARY KEY (folder, uid, sha256)) WITHOUT ROWID;
 """
 
@@ -46,13 +50,19 @@ class Lacking(Tables):
         line = recorded(row[0]) if row else None
         return line if isinstance(line, records.Remembered) else None
 
+    def accepted(self, wire: bytes, uidvalidity: int) -> set[tuple[int, bytes]]:
+        """UID and SHA-256 of messages of a folder that somebody accepts to be missing."""
+        rows = self._db.execute("SELECT uid, sha256 FROM accepted WHERE folder = ?", (self._folder(wire, uidvalidity),))
+        return {(uid, bytes.fromhex(sha256)) for uid, sha256 in rows}
+
     def _arrived(self, lines: Iterable[records.Message]) -> None:
         """These are lacking no longer."""
         found = [(self._folder(line.folder, line.uidvalidity), line.uid, line.sha256) for line in lines]
         if self._db.execute("SELECT 1 FROM trouble").fetchone():
             self._db.executemany("DELETE FROM trouble WHERE folder = ? AND uid = ?", [row[:2] for row in found])
-        if self._db.execute("SELECT 1 FROM remembered").fetchone():
-            self._db.executemany("DELETE FROM remembered WHERE folder = ? AND uid = ? AND sha256 = ?", found)
+        for table in ("remembered", "accepted"):
+            if self._db.execute(f"SELECT 1 FROM {table}").fetchone():
+                self._db.executemany(f"DELETE FROM {table} WHERE folder = ? AND uid = ? AND sha256 = ?", found)
 
     def _cleared(self, line: records.Gone | records.Present | records.PruneDone) -> None:
         folder = self._folder(line.folder, line.uidvalidity)
@@ -65,6 +75,10 @@ class Lacking(Tables):
     def _taken(self, line: records.Taken) -> None:
         row = (self._folder(line.folder, line.uidvalidity), line.uid, bytes.fromhex(line.sha256))
         self._db.execute("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", row)
+
+    def _accepted(self, line: records.Accepted) -> None:
+        row = (self._folder(line.folder, line.uidvalidity), line.uid, line.sha256, records.to_json(line))
+        self._db.execute("INSERT OR REPLACE INTO accepted VALUES (?, ?, ?, ?)", row)
 
     def _remembered(self, line: records.Remembered) -> None:
         held = (self._folder(line.folder, line.uidvalidity), line.uid, line.sha256)

@@ -102,7 +102,8 @@ def _lines(db: sqlite3.Connection, now: str) -> Iterator[Record]:
     """All that is to be recalled, in an order in which it can be recorded."""
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     yield from (_remembered(row, now) for row in db.execute(_MESSAGES))
-    for table in ("remembered", "rule", "copied", "proven_at"):
+    kept = ("remembered", "accepted", "prune_rule", "sealed", "rule", "copied", "proven_at", "erased", "erasure_over")
+    for table in kept:
         if table in tables:
             yield from (_read(line) for (line,) in db.execute(f"SELECT line FROM {table}"))
     for login, wire, uidvalidity, uid, at, sha256, *source in db.execute(

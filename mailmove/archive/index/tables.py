@@ -37,6 +37,7 @@ class Tables:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.execute("PRAGMA secure_delete = ON")  # what is erased is not left on free pages
             self._db.execute(f"PRAGMA cache_size = -{_MAX_CACHE_KB}")
             self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
         except BaseException:

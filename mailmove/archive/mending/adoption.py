@@ -31,6 +31,8 @@ class Adopted:
 
     recorded: int
     aside: tuple[str, ...]
+    erased: int = 0
+    """Files of messages that were erased, left where somebody put them and not recorded."""
 
 
 def adopt(
@@ -40,8 +42,10 @@ def adopt(
 
     A file that is not what its name says was never whole: it goes to ``.mailmove/aside``, as does what is no file at
     all (a pipe, a socket, a device, a directory, a symbolic link). A file that is recorded in another folder stays as
-    it is: somebody moved or copied it here, and its UID means nothing in this folder.
+    it is: somebody moved or copied it here, and its UID means nothing in this folder. One of a message that was erased
+    is never recorded again.
     """
+    gone, erased = archive.index.erased_bodies(), 0
     lines: list[Message] = []
     aside: list[str] = []
     with archive.opened(folder) as directory:
@@ -56,6 +60,9 @@ def adopt(
                     replacing.flush(fd)
                 finally:
                     os.close(fd)
+            if sha256 in gone:
+                erased += 1
+                continue
             if archive.index.elsewhere(folder.wire, base, sha256):
                 continue
             if octets == base.octets and sha256.hex().startswith(base.digest):
@@ -65,7 +72,7 @@ def adopt(
         with durable.explained(f"saving {visible(folder.path)}"):
             replacing.flush(directory)
     archive.record(lines)
-    return Adopted(len(lines), tuple(aside))
+    return Adopted(len(lines), tuple(aside), erased)
 
 
 def set_aside(archive: Tree, directory: int, name: str) -> str:

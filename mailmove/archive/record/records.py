@@ -176,6 +176,15 @@ class PruneBegun(NamedTuple):
     answer: str
 
 
+class PruneRule(NamedTuple):
+    """By which rule a run chose what goes of a folder, in words."""
+
+    run: str
+    folder: bytes
+    uidvalidity: int
+    rule: str
+
+
 class PruneDone(NamedTuple):
     """What became of a :class:`PruneBegun`, by a second look: ``uids`` are gone from the server, ``left`` are not."""
 
@@ -206,6 +215,58 @@ class Remembered(NamedTuple):
     verified: str
     headers: dict[str, str]
     gone: str | None
+    at: str
+
+
+class Accepted(NamedTuple):
+    """Somebody says that a message is missing on purpose or lost for good: the octets with this SHA-256, in hex digits.
+
+    It is no proof of anything; once its file is back, the message is there like any other.
+    """
+
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    sha256: str
+    reason: str
+    at: str
+
+
+class Sealed(NamedTuple):
+    """What is recorded of messages was sealed: so many ``leaves`` had this ``root``, in hexadecimal digits.
+
+    ``file`` is the SHA-256 of the seal's file, ``before`` that of the seal before, empty where there was none.
+    """
+
+    leaves: int
+    root: str
+    file: str
+    before: str
+    at: str
+
+
+class Erased(NamedTuple):
+    """A message is erased from this archive for ever: durable before the first of its files goes.
+
+    ``run`` names the erasure. What is left of the message is this: where it was, ``arrival`` in Unix seconds, its true
+    length and its SHA-256 in hexadecimal digits.
+    """
+
+    run: str
+    at: str
+    folder: bytes
+    uidvalidity: int
+    uid: int
+    arrival: int
+    octets: int
+    sha256: str
+    reason: str
+
+
+class ErasureOver(NamedTuple):
+    """Of all that this run erased nothing is left in the archive but its record."""
+
+    run: str
     at: str
 
 
@@ -306,7 +367,12 @@ Record = (
     | Altered
     | PruneBegun
     | PruneDone
+    | PruneRule
     | Remembered
+    | Accepted
+    | Sealed
+    | Erased
+    | ErasureOver
     | RuleMatched
     | Copied
     | ProvenAt
@@ -337,7 +403,12 @@ KINDS = {
     "altered": Kind(Altered),
     "prune": Kind(PruneBegun),
     "pruned": Kind(PruneDone),
+    "prune-rule": Kind(PruneRule),
     "remembered": Kind(Remembered),
+    "accepted": Kind(Accepted),
+    "sealed": Kind(Sealed),
+    "erased": Kind(Erased, needs="0.1"),
+    "erasure-over": Kind(ErasureOver),
     "rule-matched": Kind(RuleMatched),
     "copied": Kind(Copied),
     "proven-at": Kind(ProvenAt),

@@ -105,12 +105,19 @@ class HeaderCache:
                 ((wire, uid) for uid in uids),
             )
 
+    def scrub(self) -> None:
+        """Leave nothing in the file of what was dropped."""
+        with self._db() as db:
+            db.commit()
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
 
 def _open(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=30)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA secure_delete = ON")  # what is erased is not left on free pages
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")

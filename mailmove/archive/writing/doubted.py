@@ -36,7 +36,7 @@ def keep(archive: Archive, incoming: Incoming, message: MessageId) -> None:
 
     :raises ArchiveError: when the disk fails.
     """
-    name = f"{_stem(message)},H={incoming.sha256.hex()[:32]}"
+    name = f"{stem(message)},H={incoming.sha256.hex()[:32]}"
     with durable.explained(f"writing to {visible(os.path.join(archive.path, META, NAME))}"):
         to = durable.make_below(archive.root, f"{META}/{NAME}")
         try:
@@ -56,8 +56,8 @@ def newest(archive: Archive, message: MessageId) -> Doubted | None:
         except FileNotFoundError:
             return None
         try:
-            stem = _stem(message)
-            files = [entry for entry in os.scandir(directory) if entry.name.partition(",")[0] == stem]
+            wanted = stem(message)
+            files = [entry for entry in os.scandir(directory) if entry.name.partition(",")[0] == wanted]
             if not files:
                 return None
             name = max(files, key=lambda entry: entry.stat(follow_symlinks=False).st_mtime_ns).name
@@ -85,5 +85,6 @@ def content(archive: Archive, found: Doubted) -> bytes:
     return read
 
 
-def _stem(message: MessageId) -> str:
+def stem(message: MessageId) -> str:
+    """How the names of all begin that came in the place of a message."""
     return f"{hashlib.sha256(message.folder).hexdigest()[:16]}.V{message.uidvalidity}U{message.uid}"

@@ -105,6 +105,9 @@ class FolderExport:
         if survey.unrecorded:
             adopted = adopt(archive, where, survey.unrecorded, {listed.uid: listed for listed in listing})
             outcome.notes += [f"what is not a whole message file was moved to {path}" for path in adopted.aside]
+            if adopted.erased:
+                outcome.notes.append(f"has {plural(adopted.erased, 'file')} of erased messages, put back by somebody")
+        listing = self._without_erased(where, listing, outcome)
         missing = self._missing(where, survey.missing, outcome)
         altered = self._altered(where) if self._refetch else {}
         known = archive.index.known(wire, selected.uidvalidity)
@@ -119,14 +122,18 @@ class FolderExport:
         outcome.listed = plan.listed
         if not plan.listed and len(plan.gone) >= MANY:
             outcome.notes.append(f"is empty on the server now; the archive keeps its {len(plan.gone):,} messages")
-        for uid in sorted(plan.absent):
+        accepted = self._accepted(where, plan.absent)
+        if accepted:
+            outcome.accepted = len(accepted)
+            outcome.notes.append(f"has {plural(len(accepted), 'message')} whose file is missing, and accepted so")
+        for uid in sorted(plan.absent - accepted):
             outcome.fail("its file is no longer in the archive; export --refetch fetches it again", uid)
         yield Expect(len(plan.fetch), sum(listed.size or 0 for listed in plan.fetch.values()))
         with archive.opened(where) as directory:
             for uid in sorted(altered.keys() & plan.fetch.keys()):
                 path = set_aside(archive, directory, altered[uid])
                 outcome.notes.append(f"UID {uid}: the altered file was moved to {path}")
-        fetched = Fetched(taken=archive.index.taken(wire, selected.uidvalidity))
+        fetched = Fetched(taken=archive.index.taken(wire, selected.uidvalidity), unwanted=archive.index.erased_bodies())
         try:
             wanted = yield from self._link(opened.folder, plan.fetch, outcome)
             yield from fetch(self._session, opened, wanted, troubles, self._writer, fetched)
@@ -135,7 +142,7 @@ class FolderExport:
         self._follow(where, plan)
         if self._labels:
             self._label(where, opened, outcome)
-        if not outcome.failures:
+        if not outcome.failures and not accepted and not outcome.erased:
             left = plan.listed - len(fetched.vanished)
             state = records.Complete(wire, where.uidvalidity, selected.uidnext, left, selected.highestmodseq)
             self.complete.append(state)
@@ -157,7 +164,7 @@ class FolderExport:
         for stored in archive.index.stored(folder.wire, 0):
             known[stored.sha256] = known.get(stored.sha256, 0) + 1
             last = max(last, stored.id.uid)
-        fetched = Fetched(known=known, next_uid=last + 1)
+        fetched = Fetched(known=known, next_uid=last + 1, unwanted=archive.index.erased_bodies())
         plan = sync.plan_folder(listing, {})
         try:
             yield from fetch(self._session, opened, plan.fetch, (), self._writer, fetched)
@@ -189,6 +196,19 @@ class FolderExport:
             outcome.notes.append(f"{plural(len(moved), 'message')} found where a mail program put them")
         return frozenset(lost.keys() - {stored.id.uid for stored in moved})
 
+    def _without_erased(self, where: FolderDir, listing: list[Listed], outcome: FolderResult) -> list[Listed]:
+        """What was erased is not fetched again; a UID that announces another arrival may be another message."""
+        gone = {(rest.uid, rest.arrival) for rest in self._archive.index.erased(where.wire, where.uidvalidity)}
+        left = [listed for listed in listing if (listed.uid, listed.arrival or 0) not in gone]
+        outcome.erased = len(listing) - len(left)
+        return left
+
+    def _accepted(self, where: FolderDir, absent: frozenset[int]) -> frozenset[int]:
+        """Which of these somebody accepts to be missing."""
+        accepted = self._archive.index.accepted(where.wire, where.uidvalidity) if absent else set()
+        current = self._archive.index.current(where.wire, where.uidvalidity, absent)
+        return frozenset(uid for uid, stored in current.items() if (uid, stored.sha256) in accepted)
+
     def _altered(self, where: FolderDir) -> dict[int, str]:
         """UIDs whose file is there and not what was archived, with the file's name."""
         current = self._archive.index.current(where.wire, where.uidvalidity)
@@ -219,11 +239,15 @@ class FolderExport:
         outcome.fetched = len(good)
         outcome.octets = fetched.octets
         outcome.vanished = len(fetched.vanished)
+        outcome.erased += len(fetched.erased)
+        if outcome.erased:
+            outcome.notes.append(f"has {plural(outcome.erased, 'message')} erased here once: not fetched again")
         outcome.archived = plan.held + outcome.fetched + outcome.linked
         for uid, why in sorted(fetched.failed.items()):
             outcome.fail(why, uid, doubted=uid in fetched.doubted)
             self.after.append(records.Trouble(opened.folder.wire, opened.selected.uidvalidity, uid, why))
-        unsettled = outcome.listed - outcome.archived - outcome.vanished - len(plan.absent) - len(fetched.failed)
+        unsettled = outcome.listed - outcome.archived - outcome.vanished - len(fetched.erased)
+        unsettled -= len(plan.absent) + len(fetched.failed)
         if unsettled:
             outcome.fail(f"{plural(unsettled, 'message')} not fetched yet")
         if again := len(plan.suspects & good):

@@ -35,6 +35,10 @@ class FolderResult:
     linked: int = 0
     vanished: int = 0
     octets: int = 0
+    accepted: int = 0
+    """Archived once, missing now, and accepted so."""
+    erased: int = 0
+    """Erased from the archive once, and not fetched again."""
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -168,7 +168,9 @@ def _second_look(session: Session, result: ExportResult) -> None:
         if status is None:
             outcome.notes.append("is not on the server any more, or cannot be opened now")
             continue
-        held = outcome.archived + sum(1 for failure in outcome.failures if failure.uid)
+        held = (
+            outcome.archived + outcome.accepted + outcome.erased + sum(1 for failure in outcome.failures if failure.uid)
+        )
         if not outcome.failures and status.messages > held:
             result.arrived += status.messages - held
 

@@ -46,8 +46,10 @@ class Prover:
                 yield from self._in_copy(folder, archive, second, candidates, why)
         self._plan.verified += len(folder.evidence) - before
         troubles = archive.index.troubles(folder.folder.wire, folder.uidvalidity)
+        erased = {rest.uid for rest in archive.index.erased(folder.folder.wire, folder.uidvalidity)}
         for uid in keep_unproven(folder.decisions, candidates, folder.evidence.keys()):
-            folder.unproven[uid] = why.get(uid) or troubles.get(uid, "it is not in the archive")
+            absent = "it was erased from the archive" if uid in erased else "it is not in the archive"
+            folder.unproven[uid] = why.get(uid) or troubles.get(uid, absent)
 
     def _hash(
         self,

@@ -34,6 +34,7 @@ from mailmove.jobs.prune.measuring import measure
 from mailmove.jobs.prune.plan import Options, Planner
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan, PruneResult
 from mailmove.plan.gauge import Gauge
+from mailmove.plan.policy import AgeBy
 from mailmove.units import plural, timestamp
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,8 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
         answer=result.answer,
     )
     session.cancel.check()
-    archive.record([begun])
+    rule = records.PruneRule(result.run, folder.folder.wire, folder.uidvalidity, _rule(planned, folder))
+    archive.record([rule, begun])
     result.unsettled = folder
     tried: set[int] = set()
     while True:
@@ -161,6 +163,15 @@ def _delete(result: PruneResult, folder: FolderPlan, session: Session, archive: 
             if not outcome.marked:  # or the next run has to take our marks off
                 archive.record([settle.done(begun, outcome.gone, frozenset(outcome.left))])
             return outcome
+
+
+def _rule(planned: PrunePlan, folder: FolderPlan) -> str:
+    """By what the messages of a folder were chosen, in words."""
+    which = "sent" if planned.age_by is AgeBy.SENT else "arrived"
+    said = [f"{which} before {timestamp(folder.before)}"] if folder.before is not None else []
+    said += [f"oldest first, down to {planned.target.text}"] if planned.target is not None else []
+    said += ["without archive"] if planned.without_archive else []
+    return "; ".join(said) or "all that the options do not keep"
 
 
 def _portions(result: PruneResult, folder: FolderPlan, session: Session, places: Places, tried: set[int]) -> Outcome:

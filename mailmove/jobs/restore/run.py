@@ -115,6 +115,9 @@ def _select(archive: Archive, options: Options, result: RestoreResult) -> dict[b
         for begun, _ in _deletions(archive, options.run):
             wanted = begun.uids - begun.unarchived
             entries += [e for e in index.entries(begun.folder, begun.uidvalidity) if e.stored.id.uid in wanted]
+            erased = {rest.uid for rest in index.erased(begun.folder, begun.uidvalidity)} & wanted
+            if erased:
+                result.notes.append(f"{plural(len(erased), 'message')} of that run were erased from the archive since")
             if begun.unarchived:
                 lost = plural(len(begun.unarchived), "message")
                 result.notes.append(f"{lost} of that run had been deleted without archive and cannot come back")

@@ -18,7 +18,7 @@ from tests.archive.conftest import folder, put
 from tests.exported import snapshot
 
 ODD = records.Unknown({"kind": "from the future", "what": ["ever", None]})
-MUST = records.Unknown({"kind": "erased", "must": True, "needs": "0.3", "uids": "1"})
+MUST = records.Unknown({"kind": "vanishing", "must": True, "needs": "0.3", "uids": "1"})
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_nothing_is_mended_that_a_newer_mailmove_must_mend(
     first = lines[1].replace(b"INBOX", b"inbox") if damaged else lines[1]
     file(path).write_bytes(b"".join([lines[0], first, journal.encode(MUST), *lines[2:]]))
     before = file(path).read_bytes(), snapshot(Path(memory.path))
-    with pytest.raises(ArchiveError, match=r"does not know \(erased\)") as error:
+    with pytest.raises(ArchiveError, match=r"does not know \(vanishing\)") as error:
         salvage.mend(str(path), memory)
     assert "Install mailmove 0.3, or a later one" in str(error.value)
     assert (file(path).read_bytes(), snapshot(Path(memory.path))) == before
