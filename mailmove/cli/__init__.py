@@ -34,6 +34,7 @@ COMMANDS = (
     "find",
     "show",
     "get",
+    "serve",
     "restore",
     "demo",
     "help",

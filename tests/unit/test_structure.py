@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "imap": GROUND | {"cancel"},
     "archive": GROUND | {"mail"},
     "copies": GROUND | {"archive"},  # an archive in a second place; of servers it knows nothing
+    "serving": GROUND | {"archive", "mail"},  # shows what is archived, and knows no job
     # what to do with which account
     "streams": {"errors"},  # where text leaves the program and answers come in
     "accounts": GROUND | {"plan", "cancel", "streams"},  # a rule in the configuration is a rule of plan.policy
@@ -50,7 +51,8 @@ MAY_IMPORT = {
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND
     | {"jobs", "report", "accounts", "cancel", "demo", "streams"}
-    | {"imap", "archive", "copies", "plan"},  # opens all that for a job, and reads ages and sizes into a policy
+    | {"imap", "archive", "copies", "plan"}  # opens all that for a job, and reads ages and sizes into a policy
+    | {"serving"},  # is given archives, and runs until it is told to stop
     "__main__": {"cli"},
 }
 """Places, and what each may know: other places, or one room or module of them."""
@@ -66,7 +68,17 @@ FROM_THE_GROUND_UP = {
         *("store", "surveying"),  # an archive that is open
         *("proof", "writing", "mending", "seals", "erasing"),
     ],
-    "accounts": ["ownership", "values", "config", "configedit", "vault", "discovery", "oauth", "credentials"],
+    "accounts": [
+        "ownership",
+        "values",
+        "config",
+        "configedit",
+        "vault",
+        "archive_password",
+        "discovery",
+        "oauth",
+        "credentials",
+    ],
 }
 """Rooms and modules inside a place: each knows only those before it."""
 
@@ -90,10 +102,10 @@ ONLY_IN = {
     "striprtf": {"mail"},
     "urllib.request": {"accounts", "jobs"},  # autoconfig, time-stamps
     "rfc3161_client": {"jobs"},
-    "cryptography": {"jobs"},
+    "cryptography": {"jobs", "serving"},
     "pymap": {"demo"},
     "email": {"mail", "demo"},
-    "subprocess": {"accounts", "cli", "demo", "mail"},
+    "subprocess": {"accounts", "cli", "demo", "mail", "serving"},
 }
 """Libraries, and the only places that know them."""
 

@@ -91,6 +91,22 @@ class Body(NamedTuple):
     sha256: bytes
 
 
+class Row(NamedTuple):
+    """A message of a folder as it is served; ``flags`` are the server's as last seen, separated by spaces.
+
+    ``internaldate`` is as the server sent it, None where only ``arrival`` is known. Not ``current``: its UID stands for
+    another message by now.
+    """
+
+    uid: int
+    octets: int
+    arrival: int
+    internaldate: str | None
+    flags: str
+    sha256: bytes
+    current: bool
+
+
 class Messages(Tables):
     """The messages of an archive."""
 
@@ -146,6 +162,25 @@ class Messages(Tables):
             "SELECT uid, current, octets, sha256 FROM message WHERE folder = ?", (self._folder(wire, uidvalidity),)
         )
         yield from map(Body._make, rows)
+
+    def rows(self, wire: bytes, uidvalidity: int) -> list[Row]:
+        """Every message of a folder, superseded ones included, in the order of UIDs; many thousands at a time."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT uid, octets, arrival, internaldate, flags, sha256, current FROM message WHERE folder = ?"
+                " ORDER BY uid, id",
+                (self._folder(wire, uidvalidity),),
+            )
+            return list(map(Row._make, rows))
+
+    def lasting(self, wire: bytes, uidvalidity: int, below: int) -> tuple[int, int]:
+        """How many messages of a folder its UIDs below this stand for, and how many others there are."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT count(*), coalesce(sum(current AND uid BETWEEN 1 AND ?), 0) FROM message WHERE folder = ?",
+                (below - 1, self._folder(wire, uidvalidity)),
+            ).fetchone()
+        return int(row[1]), int(row[0]) - int(row[1])
 
     def headers(self, stored: Stored) -> Headers:
         """The header fields of a message, as they were when it was archived."""
