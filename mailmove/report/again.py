@@ -10,7 +10,7 @@ from mailmove.safe import visible
 
 _BY_OPTION = {"find", "show", "get", "restore", "accept", "erase"}
 """Commands that take something else than accounts as their arguments: these are named by --account."""
-_LOCAL = {"history", "reindex", "find", "show", "get", "accept", "seal", "erase"}
+_LOCAL = {"history", "copy", "reindex", "find", "show", "get", "accept", "seal", "erase"}
 """Commands that ask no server, so that nothing needs to be said of the connection."""
 
 

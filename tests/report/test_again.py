@@ -14,6 +14,7 @@ SUGGESTED = {
     "export": ("--refetch",),
     "check": ("--server",),
     "audit": (),
+    "copy": ("--mend",),
     "history": ("20261124-101500",),
     "find": (),
     "show": ("3fa2b1c9d0",),
