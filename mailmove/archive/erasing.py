@@ -23,6 +23,7 @@ from mailmove.archive.proof import rehashing
 from mailmove.archive.record.records import Erased
 from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
+from mailmove.archive.tree import Tree
 from mailmove.archive.writing import doubted
 from mailmove.model import MessageId
 from mailmove.safe import visible
@@ -51,7 +52,7 @@ class Marks:
         return cls(frozenset(bases), frozenset(stems), bodies)
 
 
-def found(archive: Archive, erased: Iterable[Erased]) -> Iterator[tuple[str, int, str]]:
+def found(archive: Tree, erased: Iterable[Erased]) -> Iterator[tuple[str, int, str]]:
     """Every file of these messages: its directory relative to the archive, that one open, and its name.
 
     :raises ArchiveError: when a directory cannot be read.
@@ -68,8 +69,8 @@ def found(archive: Archive, erased: Iterable[Erased]) -> Iterator[tuple[str, int
                     yield where, fd, name
 
 
-def erase(archive: Archive, erased: Iterable[Erased]) -> int:
-    """Delete every file of these messages, durably; returns how many there were.
+def erase(archive: Tree, erased: Iterable[Erased]) -> int:
+    """Delete every file of these messages from an archive, or from a copy of it, durably; returns how many there were.
 
     :raises ArchiveError: when the disk fails, or this run is not the archive's writer any more.
     """

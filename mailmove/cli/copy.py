@@ -40,7 +40,7 @@ def copy(
     """Bring a second copy of the archive up to date, on another disk.
 
     A copy is an archive that only this command writes in: check, find, show and get work on it. Files come first, each
-    hashed on the way, then the record of them. Nothing is ever deleted there.
+    hashed on the way, then the record of them. Nothing is deleted there but what was erased.
     """
     from mailmove.cli.running import present, run
     from mailmove.jobs.copy.result import ReadBack, Target

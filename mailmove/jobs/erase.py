@@ -19,6 +19,7 @@ from mailmove.archive.record import records
 from mailmove.archive.state.header_cache import HeaderCache
 from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
+from mailmove.archive.tree import Tree
 from mailmove.errors import Exit
 from mailmove.jobs.progress import Progress
 from mailmove.model import Found
@@ -80,6 +81,15 @@ def finish(archive: Archive, *, again: bool = False) -> int:
         now = timestamp(datetime.now(UTC))
         archive.record([records.ErasureOver(run, now) for run in sorted({line.run for line in pending})])
     return max(len(pending), len(there))
+
+
+def erase_in(copy: Tree, archive: Archive) -> int:
+    """Delete in a copy, which this run has locked, the files of what was erased from its archive; returns how many.
+
+    :raises ArchiveError: when its disk fails.
+    """
+    erased = archive.index.erasures()
+    return erasing.erase(copy, erased) if erased else 0
 
 
 def plan(account: str, archive: Archive, hashes: Collection[bytes]) -> Generator[Progress, None, EraseResult]:

@@ -70,6 +70,7 @@ def _json(one: Copied) -> dict[str, Any]:
         "new": one.new,
         "octets": one.octets,
         "renamed": one.renamed,
+        "erased": one.erased,
         "read_back": one.read_back,
         "cached": one.cached,
         "mended": one.mended.mended if one.mended else None,
@@ -90,16 +91,16 @@ def _named(one: Copied) -> str:
 
 def _came(one: Copied, asked: ReadBack) -> str:
     renamed = f" The flags of {plural(one.renamed, 'message')} followed." if one.renamed else ""
+    erased = f" {plural(one.erased, 'file')} of erased messages deleted there." if one.erased else ""
     if not one.new:
-        return f"Nothing new.{renamed}"
+        return f"Nothing new.{renamed}{erased}"
     back = {
         ReadBack.ALL: f" and read back there{' (perhaps from memory)' if one.cached else ''}",
         ReadBack.SAMPLE: f", {one.read_back:,} of them read back there",
         ReadBack.NONE: " and not read back",
     }[asked]
-    return (
-        f"{one.new:,} new ({format_size(one.octets)}), each hashed here{back}. {words.duration(one.seconds)}.{renamed}"
-    )
+    took = f"{words.duration(one.seconds)}.{renamed}{erased}"
+    return f"{one.new:,} new ({format_size(one.octets)}), each hashed here{back}. {took}"
 
 
 def _held(one: Copied) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -19,11 +20,12 @@ from mailmove.copies import journals, reading
 from mailmove.errors import Exit
 from mailmove.jobs.copy import run as job
 from mailmove.jobs.copy.result import ReadBack
+from mailmove.jobs.erase import carry_out, plan
 from mailmove.plan.copying import Standing, choose, in_places, standing
 from tests.copies.kit import JOURNAL, copied, held, is_beginning, octets
 from tests.exported import overwrite, snapshot
-from tests.kit import NOW, leftovers, message
-from tests.pruning import Pruner
+from tests.kit import NOW, leftovers, message, sha256
+from tests.pruning import Pruner, drained
 from tests.servers.scripted import Scripted
 
 Start = Callable[..., Scripted]
@@ -125,6 +127,20 @@ def test_a_file_that_a_mail_program_moved_is_copied_to_its_place(pruner: Pruner,
     file.rename(pruner.archive / "Work/Clients/cur" / file.name)
     done = copied(pruner, to)
     assert done.exit is Exit.DONE and held(to) == expected
+
+
+@pytest.mark.fault(88)
+def test_what_was_erased_here_is_erased_there_and_nothing_else(pruner: Pruner, to: Path) -> None:
+    copied(pruner, to)
+    before = held(to)
+    with pruner.opened() as archive:
+        wanted = {hashlib.sha256(message(3)).digest()}
+        carry_out(drained(plan("box", archive, wanted)), archive, wanted, "asked for")
+    done = copied(pruner, to)
+    assert (done.exit, done.erased, done.held, done.messages) == (Exit.DONE, 1, 9, 9)
+    assert set(before.values()) - set(held(to).values()) == {sha256(message(3))}
+    other = to.with_name("other")
+    assert copied(pruner, other).exit is Exit.DONE and held(other) == held(to)
 
 
 # The journals

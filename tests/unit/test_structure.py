@@ -165,7 +165,12 @@ MAY_NAME_FILES = {
 
 ERASING = {
     "archive.erasing": {"jobs.erase"},
-    "jobs.erase": {"cli.erase", "cli.account", "report.erase"},  # a report takes values only, see below
+    "jobs.erase": {
+        "cli.erase",
+        "cli.account",
+        "jobs.copy.run",
+        "report.erase",
+    },  # copies follow; a report takes values only, see below
 }
 """What deletes recorded mail from an archive, and who knows of it."""
 

@@ -76,6 +76,8 @@ class Copied:
     """Of what is new."""
     renamed: int = 0
     """Those whose flags changed."""
+    erased: int = 0
+    """Files that were deleted there, because their messages were erased here."""
     messages: int = 0
     """All that the archive has on record."""
     held: int = 0

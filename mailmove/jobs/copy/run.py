@@ -22,6 +22,7 @@ from mailmove.copies import directory, journals, reading
 from mailmove.copies.directory import Copy
 from mailmove.errors import Interrupted, MailmoveError, RefusedError, most_serious
 from mailmove.jobs.copy.result import Copied, CopyResult, Fault, ReadBack, Target
+from mailmove.jobs.erase import erase_in
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.plan.copying import Choice, Standing, choose, standing
 from mailmove.safe import visible
@@ -175,6 +176,7 @@ class _Copying:
         _must_follow(standing(found.ours, found.theirs, found.same), archive.path, there.path)
         about = manifest.load(archive.meta, manifest.NAME)
         there.follow(about)
+        result.erased = erase_in(there, archive)  # before the journal there says so: killed in between, the same again
         unrecorded = _Unrecorded(archive.meta, found.recorded, max(cut, found.recorded))
         stopped: Interrupted | None = None
         with Intake(there, there.must_hold) as intake:
