@@ -15,7 +15,7 @@ def find(
     given: options.Given,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Words in From, To, Cc or Subject; all must be there."),
+        typer.Argument(metavar="[TEXT]...", help="Words, phrases, operators such as from:anna; all must be there."),
     ] = None,
     from_: searching.From = None,
     to: searching.To = None,
@@ -25,15 +25,21 @@ def find(
     folder: options.Include = None,
     larger_than: searching.LargerThan = None,
     only_here: searching.OnlyHere = False,
-    body: Annotated[
-        bool, typer.Option("--body", help="Look for TEXT in the text of messages as well; reads the files.")
+    in_: searching.In = None,
+    without: searching.Not = None,
+    context: Annotated[bool, typer.Option("--context", help="What stands around the words, below each line.")] = False,
+    body: Annotated[  # noqa: ARG001 - what it asked for is always done now
+        bool, typer.Option("--body", hidden=True)
     ] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The newest N; 0: all.")] = 50,
 ) -> None:
     """Find archived messages, newest first. Needs no server.
 
-    Case and accents do not matter, and a word may stand inside a longer one. The ID that is listed is what get, show
-    and restore take; its first digits are enough while they mean one message.
+    Words are looked for in header fields, text, and attachments and their names: by how they begin, in header fields
+    and names anywhere. Case and accents do not matter; TEXT with spaces is a phrase. Operators: from: to: subject:
+    filename: has:attachment before: after: larger: in:FOLDER is:flagged is:unread is:only-here not:
+
+    The ID that is listed is what get, show and restore take; its first digits are enough while they mean one message.
     """
     from mailmove.cli.running import present, run
     from mailmove.cli.work import Work
@@ -43,12 +49,14 @@ def find(
     from mailmove.report import find as report
 
     setup = given.setup()
-    query = searching.query(text, from_, to, subject, since, before, larger_than, only_here)
-    wanted = Options(query, tuple(folder or ()), body, limit)
+    query = searching.Wanted(
+        text, from_, to, subject, without, in_, folder, since, before, larger_than, only_here
+    ).query()
+    wanted = Options(query, limit, where=setup.json, context=context)
 
     def start(work: Work) -> Generator[Progress, None, FindResult]:
         with work.archive(writable=False) as opened:
-            return (yield from job(work.name, opened, wanted))
+            return (yield from job(work.name, opened, wanted, work.cancel))
 
     outcomes = run(setup, setup.readable(given.account), start, login=False)
     if limit:

@@ -32,6 +32,8 @@ def get(
     folder: options.Include = None,
     larger_than: searching.LargerThan = None,
     only_here: searching.OnlyHere = False,
+    in_: searching.In = None,
+    without: searching.Not = None,
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="DIR|-", help="Where to; - writes one message to standard output.")
     ] = ".",
@@ -44,23 +46,22 @@ def get(
     They are octet for octet as the server sent them: each is hashed while it is copied, and one that is not what was
     archived is not delivered. A file is named by the day the message arrived and its subject. Nothing is overwritten.
     """
+    from mailmove.archive.search.query import Query
     from mailmove.cli.chosen import chosen, searched
     from mailmove.errors import UsageError
     from mailmove.jobs.find import Options
 
     setup = given.setup()
-    query = searching.query(text, from_, to, subject, since, before, larger_than, only_here)
-    is_search = bool(folder) or query != searching.query(None, None, None, None, None, None, None, False)
+    query = searching.Wanted(
+        text, from_, to, subject, without, in_, folder, since, before, larger_than, only_here
+    ).query()
+    is_search = query != Query()
     if bool(ids) == is_search:
         raise UsageError(
             "messages are named by their IDs or by a search, not both" if ids else "which messages?",
             f"For example: {setup.again(None).command('get', '--folder', 'INBOX', '--since', '30d')}",
         )
-    messages = (
-        searched(setup, given.account, Options(query, tuple(folder or ())))
-        if is_search
-        else chosen(setup, given.account, ids or [])
-    )
+    messages = searched(setup, given.account, Options(query)) if is_search else chosen(setup, given.account, ids or [])
     _write(messages, output, attachments=attachments, quiet=given.quiet)
 
 

@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from mailmove.archive.index.search import Match, Query, Search, folded
-from mailmove.archive.proof import reading
+from mailmove.archive.index.search import Search
 from mailmove.archive.record.manifest import FolderDir
+from mailmove.archive.search import catching, tables
+from mailmove.archive.search.filling import MAX_READ, Awaited, Filled
+from mailmove.archive.search.matching import Match, Matching
+from mailmove.archive.search.query import EVERYWHERE, Place, Query
+from mailmove.archive.search.tables import Damaged
 from mailmove.archive.store import Archive
-from mailmove.errors import ArchiveError, Exit
+from mailmove.cancel import Cancel
+from mailmove.errors import Exit
+from mailmove.jobs.context import Context, context
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.mail.message import Message, parse
-from mailmove.mail.text import text
 from mailmove.model import Folder, Found
 from mailmove.plan.folders import choose
 from mailmove.units import format_size, short_id
 
-MAX_READ = 32 << 20  # octets of one message in which text is looked for
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is looked for: ``folders`` are patterns; with ``body`` the query's words may also stand in the text of the
-    message; ``limit`` 0: no limit.
+    """What is looked for; ``limit`` 0: no limit.
+
+    ``where``: also in which places of each message; ``context``: also what stands around the words there.
     """
 
     query: Query
-    folders: tuple[str, ...] = ()
-    body: bool = False
     limit: int = 0
+    where: bool = False
+    context: bool = False
 
 
 @dataclass(slots=True)
 class FindResult:
     """What was found in one archive, newest first. ``found`` counts all, ``messages`` are those within the limit.
 
-    Exact copies are one message; ``copies`` counts each of them, as an export does.
-    ``searched`` is False when the search ended at the limit. ``unread`` says which files could not be looked into,
-    ``partly`` which messages were not looked through to their end.
+    Exact copies are one message; ``copies`` counts each of them, as an export does. ``where`` and ``contexts`` tell of
+    each message, by SHA-256, in which places the words are, and what stands around them.
+    ``unread`` says which files could not be read, ``partly`` which messages not whole: those that were not found may
+    hold the words as well. ``notes`` are for the user, not made safe for a terminal.
     """
 
     account: str
@@ -46,9 +51,11 @@ class FindResult:
     messages: list[Found] = field(default_factory=list)
     found: int = 0
     copies: int = 0
-    searched: bool = True
+    where: dict[bytes, list[Place]] = field(default_factory=dict)
+    contexts: dict[bytes, Context] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     partly: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def exit(self) -> Exit:
@@ -56,35 +63,26 @@ class FindResult:
         return Exit.ARCHIVE if self.unread else Exit.DONE
 
 
-def find(account: str, archive: Archive, options: Options) -> Generator[Progress, None, FindResult]:
-    """Search one archive.
+def find(
+    account: str, archive: Archive, options: Options, cancel: Cancel | None = None
+) -> Generator[Progress, None, FindResult]:
+    """Search one archive, after taking what is new there into its search index.
 
     :raises UsageError: when a folder pattern matches no folder of the archive.
+    :raises ArchiveError: when the search index cannot be used.
     """
     result = FindResult(account, archive.manifest.login)
     query = options.query
-    if options.folders:
-        folders = {as_folder(each) for each in archive.manifest.folders}
-        query = replace(query, folders=frozenset(f.wire for f in choose(folders, options.folders).chosen))
-    words = query.words if options.body else ()
-    if words:
-        query = replace(query, words=())
-    with Search(archive.index.path) as search:
-        for messages in search.fill():
-            yield Advance("search index", messages, 0)
-        found = search.matching(query)
-        if words:
-            yield Expect(len(found), sum(match.octets for match in found))
-            looked_at, found = found, []
-            for match in looked_at:
-                if _reads(archive, search, match, words, result):
-                    found.append(match)
-                    if len(found) == options.limit:
-                        result.searched = match is looked_at[-1]
-                        break
-                yield Advance("", 1, match.octets)
-        result.found, result.copies = len(found), sum(match.copies for match in found)
-        result.messages = search.found(match.sha256 for match in found[: options.limit or None])
+    folders = _wires(archive, query.folders) if query.folders else None
+    outside = _wires(archive, query.outside) if query.outside else frozenset[bytes]()
+    yield from _catch_up(archive, result, cancel)
+    try:
+        _search(archive, options, folders, outside, result)
+    except Damaged as error:
+        result.notes.append(f"{error.what}; it was made again")
+        tables.remove(catching.path_of(archive))
+        yield from _catch_up(archive, result, cancel)
+        _search(archive, options, folders, outside, result)
     return result
 
 
@@ -102,24 +100,52 @@ def as_folder(directory: FolderDir) -> Folder:
     return Folder(directory.wire, directory.delimiter, uses)
 
 
-def _reads(archive: Archive, search: Search, wanted: Match, words: tuple[str, ...], result: FindResult) -> bool:
-    """Whether all the words are in a message's headers or text."""
-    sha256, octets, _ = wanted
-    known = search.text(sha256)
-    missing = [word for word in words if word not in known]
-    if not missing:
-        return True
-    try:
-        with reading.open_copy(archive, archive.index.with_body(sha256)) as proven:
-            message, left_out = read_message(reading.pieces(proven, sha256), octets)
-            read = folded(text(message))
-    except ArchiveError as error:
-        result.unread.append(error.what)
-        return False
-    if all(word in read for word in missing):
-        return True
-    result.partly += [f"{short_id(sha256)}: {what}" for what in (*message.skipped, *left_out)]
-    return False
+def _wires(archive: Archive, patterns: tuple[str, ...]) -> frozenset[bytes]:
+    folders = {as_folder(each) for each in archive.manifest.folders}
+    return frozenset(folder.wire for folder in choose(folders, patterns).chosen)
+
+
+def _catch_up(archive: Archive, result: FindResult, cancel: Cancel | None) -> Iterator[Progress]:
+    go_on = cancel.check if cancel else lambda: None
+    for news in catching.caught_up(archive, go_on):
+        if isinstance(news, Awaited):
+            yield Expect(*news)
+        elif isinstance(news, Filled):
+            yield Advance("search index", *news)
+        else:
+            result.notes.append(news)
+
+
+def _search(
+    archive: Archive, options: Options, folders: frozenset[bytes] | None, outside: frozenset[bytes], result: FindResult
+) -> None:
+    with catching.opened(archive) as index, tables.explained(index.path), Search(archive.index.path) as search:
+        matching = Matching(index, options.query, folders, outside)
+        result.found, result.copies = matching.counted()
+        matches = list(matching.newest(options.limit))
+        result.messages = search.found(match.sha256 for match in matches)
+        if _looks_into_text(options.query):
+            for note in matching.notes():
+                if note.unread:
+                    result.unread.append(note.what)
+                else:
+                    what = note.what.replace("\n", "; ")
+                    result.partly.append(f"{short_id(note.sha256)}: {what}")
+        if options.where or options.context:
+            result.where = _where(matching, matches)
+    if options.context:
+        for match in matches:
+            if around := context(archive, match.sha256, options.query, result.where[match.sha256]):
+                result.contexts[match.sha256] = around
+
+
+def _where(matching: Matching, matches: list[Match]) -> dict[bytes, list[Place]]:
+    found = matching.where(matches)
+    return {match.sha256: found[match.number] for match in matches}
+
+
+def _looks_into_text(query: Query) -> bool:
+    return any(place in EVERYWHERE[5:] for term in query.terms if not term.excluded for place in term.places)
 
 
 def read_message(pieces: Iterator[bytes], octets: int) -> tuple[Message, list[str]]:

@@ -10,8 +10,10 @@ from mailmove.mail import fields
 from mailmove.model import Found, folder_text
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 from mailmove.units import format_size, plural, short_id, timestamp, utc
+
+_WIDEST = 300  # characters of what stands around a match
 
 
 def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
@@ -25,12 +27,10 @@ def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
         yield f"{account}: {plural(result.found, 'message')} found, all of them older than those shown of others"
     elif shown < result.found:
         yield f"{account}: {plural(result.found, 'message')} found, the newest {shown:,}:"
-    elif not result.searched:
-        yield f"{account}: the newest {plural(shown, 'message')} found:"
     else:
         yield f"{account}: {plural(shown, 'message')} found"
     yield from _table(result)
-    if shown < result.found or not result.searched:
+    if shown < result.found:
         yield "For more of them: --limit 0"
     yield from problems(result, again)
     if result.messages:
@@ -38,15 +38,16 @@ def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
 
 
 def problems(result: FindResult, again: Again = ALL) -> Iterator[str]:
-    """Files that could not be looked into."""
+    """Messages that could not be looked into."""
+    yield from (f"Note: {visible(note)}" for note in result.notes)
     if result.unread:
         yield f"PROBLEM: {plural(len(result.unread), 'message')} could not be read and may hold the words as well:"
-        for what in result.unread[:10]:
+        for what in few(result.unread):
             yield f"  {what}"
         yield f"Next: {again.command('check')}"
     if result.partly:
         yield "Not looked through to the end:"
-        yield from (f"  {visible(what)}" for what in result.partly[:10])
+        yield from (f"  {visible(what)}" for what in few(result.partly))
 
 
 def as_json(result: FindResult) -> dict[str, Any]:
@@ -56,10 +57,14 @@ def as_json(result: FindResult) -> dict[str, Any]:
         "exit": int(result.exit),
         "found": result.found,
         "found_copies": result.copies,
-        "searched_all": result.searched,
-        "messages": [_message(message) for message in result.messages],
+        "searched_all": True,
+        "messages": [
+            _message(message) | {"match": result.where.get(message.sha256, [])} | _context(result, message)
+            for message in result.messages
+        ],
         "unread": result.unread,
         "partly_read": result.partly,
+        "notes": result.notes,
     }
 
 
@@ -89,7 +94,21 @@ def _table(result: FindResult) -> Iterator[str]:
     ]
     if rows:
         columns = [Column("ID"), Column("arrived"), *(Column(head, cut=True) for head in ("from", "subject", "folder"))]
-        yield from table([*columns, Column("size", figures=True), Column()], rows)
+        head, *lines = table([*columns, Column("size", figures=True), Column()], rows)
+        yield head
+        for line, message in zip(lines, result.messages, strict=True):
+            yield line
+            if around := result.contexts.get(message.sha256):
+                yield f"    {_one_line(around.before + around.after)}"
+
+
+def _one_line(text: str) -> str:
+    return visible(" ".join(text.split()), _WIDEST)
+
+
+def _context(result: FindResult, message: Found) -> dict[str, Any]:
+    around = result.contexts.get(message.sha256)
+    return {"context": f"{around.before}{around.after}"} if around else {}
 
 
 def _who(message: Found, login: str) -> str:

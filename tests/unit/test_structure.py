@@ -66,7 +66,7 @@ FROM_THE_GROUND_UP = {
         "index",
         "state",
         *("store", "surveying"),  # an archive that is open
-        *("proof", "writing", "mending", "seals", "erasing"),
+        *("proof", "search", "writing", "mending", "seals", "erasing"),
     ],
     "accounts": [
         "ownership",
@@ -105,7 +105,7 @@ ONLY_IN = {
     "cryptography": {"jobs", "serving"},
     "pymap": {"demo"},
     "email": {"mail", "demo"},
-    "subprocess": {"accounts", "cli", "demo", "mail", "serving"},
+    "subprocess": {"accounts", "archive", "cli", "demo", "mail", "serving"},
 }
 """Libraries, and the only places that know them."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,7 @@ class Index(Replaced, Folders, Deeds, Erasures):
             self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
             self._set_meta("uuid", uuid)
             self._set_meta("kinds", _KINDS)
+            self._set_meta("made", secrets.token_hex(8))  # numbers of messages mean something in this index only
         elif version != SCHEMA or self._meta("uuid") != uuid or self._meta("kinds") != _KINDS:
             raise sqlite3.DatabaseError("made by another version or for another archive")
 
