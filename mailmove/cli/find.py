@@ -29,7 +29,7 @@ def find(
     without: searching.Not = None,
     context: Annotated[bool, typer.Option("--context", help="What stands around the words, below each line.")] = False,
     body: Annotated[  # noqa: ARG001 - what it asked for is always done now
-        bool, typer.Option("--body", hidden=True)
+        bool, typer.Option("--body", help="No longer needed: text is always looked into.")
     ] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, metavar="N", help="The newest N; 0: all.")] = 50,
 ) -> None:

@@ -78,7 +78,7 @@ class Matching:
     def newest(self, limit: int = 0) -> Iterator[Match]:
         """The messages, newest first; 0: all of them."""
         rows = self._db.execute(
-            "SELECT h.body, d.sha256, h.newest FROM (SELECT * FROM temp.hit ORDER BY newest DESC, body LIMIT ?) h"
+            "SELECT h.body, d.sha256, h.newest FROM (SELECT * FROM temp.hit ORDER BY newest DESC, body DESC LIMIT ?) h"
             " CROSS JOIN body d ON d.id = h.body",
             (limit or -1,),
         )
