@@ -21,6 +21,7 @@ from mailmove.archive.files.names import Base
 from mailmove.archive.place import META
 from mailmove.archive.proof import rehashing
 from mailmove.archive.record.records import Erased
+from mailmove.archive.search import catching
 from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.archive.tree import Tree
@@ -75,6 +76,7 @@ def erase(archive: Tree, erased: Iterable[Erased]) -> int:
     :raises ArchiveError: when the disk fails, or this run is not the archive's writer any more.
     """
     archive.must_hold()
+    catching.forget(archive)
     number = 0
     for where, some in groupby(found(archive, erased), lambda file: file[0]):
         with durable.explained(f"deleting messages in {visible(where)}"):
@@ -129,7 +131,8 @@ def forget(memory: Memory, login: str, uuid: str | None) -> None:
     """
     paths = [memory.of_login(*where) for where in (("headers", login, ".sqlite"), ("audits", login, ".jsonl"))]
     if uuid is not None:
-        paths += [memory.index(uuid), os.path.join(memory.directory("leaves"), uuid)]
+        paths += [memory.index(uuid), os.path.join(memory.directory("search"), os.path.basename(memory.index(uuid)))]
+        paths += [os.path.join(memory.directory("leaves"), uuid)]
     with durable.explained(f"deleting in {visible(memory.path)}"):
         for path in (*paths, memory.of_login("archives", login, ".json")):
             for suffix in ("-wal", "-shm", ""):

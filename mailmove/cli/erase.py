@@ -45,6 +45,7 @@ def erase(
     Files, index and search go; that they were there, with UID, date and SHA-256, stays in the journal. What was erased
     is not fetched or restored again. Nothing changes on the server.
     """
+    from mailmove.archive.search.query import Query
     from mailmove.cli.running import present, run
     from mailmove.cli.work import Work
     from mailmove.errors import UsageError
@@ -55,8 +56,18 @@ def erase(
     from mailmove.report import erase as report
 
     setup = given.setup()
-    query = searching.query(text, from_, to, subject, since, before, larger_than, only_here)
-    is_search = bool(folder) or query != searching.query(None, None, None, None, None, None, None, False)
+    query = searching.Wanted(
+        text=text,
+        from_=from_,
+        to=to,
+        subject=subject,
+        folder=folder,
+        since=since,
+        before=before,
+        larger_than=larger_than,
+        only_here=only_here,
+    ).query()
+    is_search = query != Query()
     if sum((bool(ids), is_search, finish)) != 1:
         raise UsageError(
             "erase wants to know which messages, by IDs or by a search",
@@ -67,7 +78,7 @@ def erase(
     if not dry_run:
         for place in places:
             ended[place] = _finish(setup, place, again=finish)
-    chosen = _hashes(setup, places, given.account, ids or [], Options(query, tuple(folder or ())), finish)
+    chosen = _hashes(setup, places, given.account, ids or [], Options(query), finish)
 
     def start(work: Work) -> Generator[Progress, None, EraseResult]:
         hashes = chosen.get(work.place, set())

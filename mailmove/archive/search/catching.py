@@ -15,7 +15,7 @@ from mailmove.archive.store import Archive
 
 def path_of(archive: Archive) -> str:
     """Where the search index of an archive is."""
-    return os.path.join(archive.memory.directory("search"), f"{archive.manifest.uuid}.sqlite")
+    return os.path.join(archive.memory.directory("search"), os.path.basename(archive.index.path))
 
 
 def caught_up(archive: Archive, go_on: Callable[[], None] = lambda: None) -> Iterator[Awaited | Filled | str]:
@@ -37,6 +37,14 @@ def caught_up(archive: Archive, go_on: Callable[[], None] = lambda: None) -> Ite
 def opened(archive: Archive) -> Tables:
     """The search index as it is. To be closed, or used as a context."""
     return Tables(path_of(archive), archive.index.path)
+
+
+def forget(archive: Archive) -> None:
+    """Delete the search index: it is the mail in clear. It is made again when something is looked for.
+
+    :raises ArchiveError: when that is not possible.
+    """
+    tables.remove(path_of(archive))
 
 
 def matching(archive: Archive, terms: Sequence[Term], folders: Collection[bytes] | None = None) -> set[bytes]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mailmove.archive import erasing
 from mailmove.archive.search import catching, filling, reader, readers
 from mailmove.archive.search.matching import Matching
 from mailmove.archive.search.query import Query, Term
@@ -134,6 +135,14 @@ def test_searches_at_the_same_time_take_everything_in_once(archive: Archive, mem
         assert Matching(index, Query()).counted() == (MANY + 1, MANY + 1)
 
 
+def test_erasing_a_message_erases_the_search_index(archive: Archive) -> None:
+    fill(archive)
+    assert found(archive, "padded") == ALL
+    erasing.erase(archive, [])
+    assert not Path(catching.path_of(archive)).exists()
+    assert found(archive, "padded") == ALL
+
+
 DEADLY = b"Subject: deadly\r\n\r\nnobody reads this\r\n"
 
 
@@ -142,7 +151,7 @@ def test_a_message_that_ends_its_reader_costs_its_own_text_and_a_note(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "deadly.py").write_text(
-        "import os\nfrom mailmove.archive.search import reader\nwords = reader.words\n"
+        "import os\nimport mailmove.archive.search.reader as reader\nwords = reader.words\n"
         "reader.words = lambda octets, extractor: os.abort() if b'deadly' in octets else words(octets, extractor)\n"
         "reader.main()\n"
     )
