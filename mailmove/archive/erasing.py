@@ -76,7 +76,8 @@ def erase(archive: Tree, erased: Iterable[Erased]) -> int:
     :raises ArchiveError: when the disk fails, or this run is not the archive's writer any more.
     """
     archive.must_hold()
-    catching.forget(archive)
+    if isinstance(archive, Archive):
+        catching.forget(archive)  # a copy has none
     number = 0
     for where, some in groupby(found(archive, erased), lambda file: file[0]):
         with durable.explained(f"deleting messages in {visible(where)}"):

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from mailmove.archive.index.headers import Headers
-from mailmove.archive.index.search import folded
 from mailmove.errors import ArchiveError
 from mailmove.mail import charsets, fields
 from mailmove.mail.searchable import Searchable, searchable
+from mailmove.mail.words import folded
 from mailmove.serving import octets, parts
 from mailmove.serving.folders import Kind
 from mailmove.serving.imap import strings
