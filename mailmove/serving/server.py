@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from mailmove.errors import RefusedError
@@ -98,7 +99,12 @@ class Server:
             self._make_room()
             task = asyncio.create_task(self._serve(connection, make))
             self._open[task] = None
-            task.add_done_callback(self._open.pop)
+            task.add_done_callback(partial(self._ended, connection))
+
+    def _ended(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
+        """A task has ended, perhaps before it began: then nobody else closes its connection."""
+        if self._open.pop(task) is None:
+            connection.close()
 
     def _make_room(self) -> None:
         """Let the oldest guest go where there are too many."""
@@ -112,7 +118,6 @@ class Server:
         channel: Channel | None = None
         try:
             if len(self._open) > self._limits.connections:
-                connection.close()
                 return
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -134,8 +139,6 @@ class Server:
         finally:
             if channel is not None:
                 channel.abort_unless_closing()
-            else:
-                connection.close()
 
 
 async def _says_hello(connection: socket.socket) -> bool:

@@ -108,25 +108,24 @@ class Snapshot:
         with self._reading():
             return self.archive.index.with_body(sha256)
 
-    def headers(self, mailbox: Mailbox) -> dict[int, Headers]:
-        """The header fields of a folder's messages, as the index has them, by the UIDs of the archive."""
+    def headers(self, stored: Stored) -> Headers:
+        """The header fields of a message, as the index has them."""
         with self._reading():
-            return dict(self.archive.index.folder_headers(mailbox.wire, mailbox.uidvalidity))
+            return self.archive.index.headers(stored)
 
     def once(self) -> Iterator[tuple[Mailbox, Item]]:
         """Every message of the archive, equal ones once, the oldest arrival first."""
+        held: list[tuple[Mailbox, Row]] = []
         with self._reading():
-            held = [
-                (row.arrival, directory.wire, directory.uidvalidity, row)
-                for directory in self.archive.manifest.folders
-                for row in self.archive.index.rows(directory.wire, directory.uidvalidity)
-            ]
-        held.sort(key=lambda one: (one[0], one[3].sha256))
+            for directory in self.archive.manifest.folders:
+                box = Mailbox(b"", None, None, Kind.WHOLE, directory.wire, directory.uidvalidity)
+                held += ((box, row) for row in self.archive.index.rows(box.wire, box.uidvalidity))
+        held.sort(key=lambda one: (one[1].arrival, one[1].sha256))
         seen: set[bytes] = set()
-        for _, wire, uidvalidity, row in held:
+        for box, row in held:
             if row.sha256 not in seen:
                 seen.add(row.sha256)
-                yield Mailbox(b"", None, None, Kind.WHOLE, wire, uidvalidity), Item(row.uid, row)
+                yield box, Item(row.uid, row)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

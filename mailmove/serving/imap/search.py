@@ -12,7 +12,6 @@ from mailmove.mail import charsets, fields
 from mailmove.mail.searchable import Searchable, searchable
 from mailmove.mail.words import folded
 from mailmove.serving import octets, parts
-from mailmove.serving.folders import Kind
 from mailmove.serving.imap import strings
 from mailmove.serving.imap.parser import Key
 from mailmove.serving.imap.selected import Selected
@@ -44,7 +43,6 @@ class Search:
         self._key = _ordered(key)
         self._charset = charset
         self._sets: dict[Key, frozenset[int]] = {}
-        self._headers: dict[int, Headers] | None = None
         self.failed: list[str] = []
 
     def found(self, most: int = 500) -> Iterator[list[int]]:
@@ -71,14 +69,10 @@ class Search:
             self._sets[key] = frozenset(self._selected.chosen(key.ranges, by_uid=key.name == "UID"))
         return self._sets[key]
 
-    def indexed(self, item: Item) -> Headers | None:
-        """The header fields of a message as the index has them; None where it has them of another under this UID."""
-        mailbox = self._selected.mailbox
-        if mailbox.kind not in (Kind.WHOLE, Kind.LABEL):
-            return None
-        if self._headers is None:
-            self._headers = self._selected.snapshot.headers(mailbox)
-        return self._headers.get(item.row.uid)
+    def indexed(self, item: Item) -> Headers:
+        """The header fields of a message, as the index has them."""
+        snapshot = self._selected.snapshot
+        return snapshot.headers(snapshot.stored(self._selected.mailbox, item))
 
     @property
     def selected(self) -> Selected:
@@ -163,9 +157,8 @@ class _Look:
         return any(wanted in folded(fields.text(value)) for value in values)
 
     def _values(self, name: bytes) -> list[bytes]:
-        known = self._search.indexed(self._item) if name in _INDEXED else None
-        if known is not None:
-            value = getattr(known, _INDEXED[name])
+        if name in _INDEXED:
+            value = getattr(self._search.indexed(self._item), _INDEXED[name])
             return [] if value is None else [value]
         return [field.value for field in self._header() if field.name == name]
 
