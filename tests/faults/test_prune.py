@@ -166,6 +166,24 @@ def test_a_target_gives_no_leave_to_delete_more_than_the_limit(server: Scripted,
     assert pruner(Asked(target=parse_target("1%"))).gone == 110
 
 
+def test_for_a_target_nothing_goes_from_a_folder_that_does_not_count(server: Scripted, pruner: Pruner) -> None:
+    server.store.add("Sent", *map(message, range(20, 23)), arrival=OLD)
+    server.store.capabilities.append("QUOTA")
+    server.script(r"""
+        GETQUOTAROOT /INBOX/
+            * QUOTAROOT INBOX "mail"
+            * QUOTA mail (STORAGE 10 10)
+            {tag} OK done
+        GETQUOTAROOT
+            * QUOTAROOT Sent "sent"
+            * QUOTA sent (STORAGE 1 1000)
+            {tag} OK done
+    """)
+    result = pruner(Asked(target=parse_target("1%")))
+    assert {folder.folder.wire: len(folder.decisions.go) for folder in result.plan.folders}[b"Sent"] == 0
+    assert (server.store["Sent"].uids, result.gone) == ([1, 2, 3], 10)
+
+
 def test_at_a_terminal_a_brake_is_said_and_the_answer_decides(server: Scripted, pruner: Pruner) -> None:
     crowd(server, 60, 50)
     result = pruner()
