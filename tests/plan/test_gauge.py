@@ -6,7 +6,7 @@ import pytest
 
 from mailmove.errors import UsageError
 from mailmove.model import QuotaRoot, Resource
-from mailmove.plan.gauge import Gauge, Source, parse_percent, quota
+from mailmove.plan.gauge import Gauge, Source, announced, parse_percent, quota
 from mailmove.plan.retention import Tally
 
 STORAGE = Resource("STORAGE", 900, 1000)
@@ -97,3 +97,12 @@ def test_thresholds() -> None:
     for text in ("", "full", "-1%", "1e3", "90%%"):
         with pytest.raises(UsageError):
             parse_percent(text)
+
+
+@pytest.mark.parametrize(
+    ("octets", "used", "total", "sizes"),
+    [(500, 984, 1000, 510), (500, 1000, 1000, 500), (500, 800, 1000, 500), (500, 1100, 1000, 500), (0, 984, 1000, 0)],
+)
+def test_what_frees_octets_is_counted_as_the_quota_counts(octets: int, used: int, total: int, sizes: int) -> None:
+    """A few per cent are line ends; a larger difference is none of counting."""
+    assert announced(octets, used, total) == sizes
