@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from urllib.parse import quote
 
 from mailmove.archive.files import durable
@@ -16,6 +17,8 @@ from mailmove.errors import ArchiveDamaged
 from mailmove.replacing import replace_file
 
 _NEWEST = "newest-message"
+_noting = threading.Lock()
+"""The accounts of a run share the note, and the name under which it is written."""
 
 
 class Memory:
@@ -78,9 +81,12 @@ class Memory:
 
         :raises ArchiveError: when the state directory cannot be written.
         """
-        with durable.explained(f"writing to {self.path}"):
+        with durable.explained(f"writing to {self.path}"), _noting:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
-            replace_file(os.path.join(self.path, _NEWEST), f"{seconds}\n".encode())
+            try:
+                replace_file(os.path.join(self.path, _NEWEST), f"{seconds}\n".encode())
+            except (FileExistsError, FileNotFoundError):
+                pass  # another process notes its own at this moment; either vouches for the clock
 
     def made(self, file: str) -> bool:
         """Whether mailmove made this file, by this path."""

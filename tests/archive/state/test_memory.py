@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,18 @@ def test_a_crash_while_an_archive_is_made_leaves_a_whole_one_or_none(path: Path,
     (meta / "journal.jsonl").write_bytes(journal.encode(manifest.beginning("u")))  # killed before archive.toml
     assert not creating.exists(str(path))
     use(path, memory)
+
+
+def test_several_accounts_note_an_arrival_at_once(tmp_path: Path) -> None:
+    memory = Memory(str(tmp_path / "state"))
+    together = threading.Barrier(8)
+
+    def note(start: int) -> None:
+        together.wait()
+        for seconds in range(start, start + 25):
+            memory.note_arrival(1_700_000_000 + seconds)
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(note, start) for start in range(8)]:
+            done.result()
+    assert 1_700_000_024 <= (memory.newest_arrival() or 0) <= 1_700_000_031
