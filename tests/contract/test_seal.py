@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from tests.exported import Archived, overwrite, snapshot
 from tests.kit import Mailbox, Program, message, sha256, topic
 
 OLD = Path(__file__).parents[1] / "formats/0.1"
-SCRIPT = re.findall(r"^```python\n(.*?)^```", topic("seal"), re.MULTILINE | re.DOTALL)[0]
+SCRIPT = textwrap.dedent(
+    re.findall(r'^    """python3 verify.*?^$(?=\n## )', topic("seal"), re.MULTILINE | re.DOTALL)[0]
+)
 
 
 @pytest.fixture
