@@ -234,6 +234,7 @@ def lay_down(setup: Setup, name: str) -> None:
             continue
         configedit.change(setup.config.path, name, {"prune": {"older_than": answer}})
         terminal.say(f"mailmove prune deletes what is older than {answer}, once it is archived, and asks first.")
+        terminal.say("To have that done every night: mailmove schedule install")
         return
 
 

@@ -22,8 +22,8 @@ def run(
     """Do all that is due: export, copy, prune by policy, see the quota.
 
     One login for each account. It prunes an account only by its policy, and only once somebody has watched a prune of
-    it and agreed; until then it shows the plan and ends with 8. A step that fails stops only what is not safe without
-    it.
+    it and agreed, or answered to schedule install --prune; until then it shows the plan and ends with 8. A step
+    that fails stops only what is not safe without it.
     """
     from mailmove.archive.state import standing
     from mailmove.archive.state.audits import Audits

@@ -5,11 +5,12 @@ from __future__ import annotations
 import getpass
 import json as jsonlib
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from mailmove.accounts.schedule import cron
+from mailmove.accounts.schedule.job import Job
 from mailmove.cli.options import Given, meaning
 
 # What tells mailmove where its files are; a crontab that is to use the same files must say the same.
@@ -32,19 +33,15 @@ def test(accounts: Sequence[str], given: Given) -> int:
         return done.returncode
     sys.stdout.write(done.stdout)
     if done.returncode == 0 and not given.quiet:
-        print("It works without a terminal and without your environment. To have cron do it every night: crontab -e")
+        print("It works without a terminal and without your environment. To have it done every night:")
+        print("  mailmove schedule install     or by hand, crontab -e:")
         print("\n".join(f"  {line}" for line in crontab(common)))
     return done.returncode
 
 
 def crontab(common: Sequence[str]) -> list[str]:
-    """The lines of a crontab that exports and prunes every night; prune proves each message it deletes by itself."""
-
-    def command(*words: str) -> str:
-        return shlex.join([*program(), *words, *common]).replace("%", r"\%")  # a bare % would end it (crontab(5))
-
-    places = [f"{name}={value}" for name, value in _places().items()]
-    return [*places, f"17 3 * * * {command('export', '-q')}; {command('prune', '-q', '--yes')}"]
+    """The line of a crontab that does all that is due every night."""
+    return [cron.line(Job((*program(), "run", "-q", *common), 3, 17, places()))]
 
 
 def program() -> list[str]:
@@ -59,7 +56,7 @@ def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     given = {"HOME": home, "LOGNAME": getpass.getuser(), "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         [*program(), *arguments],
-        env={**given, **_places()},
+        env={**given, **places()},
         cwd=home,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -69,5 +66,6 @@ def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _places() -> dict[str, str]:
+def places() -> dict[str, str]:
+    """The variables that tell where this user's files are, where they are set."""
     return {name: os.path.abspath(os.environ[name]) for name in _PLACES if os.environ.get(name)}

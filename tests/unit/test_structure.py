@@ -78,6 +78,7 @@ FROM_THE_GROUND_UP = {
         "discovery",
         "oauth",
         "credentials",
+        "schedule",
     ],
 }
 """Rooms and modules inside a place: each knows only those before it."""
@@ -158,6 +159,8 @@ MAY_NAME_FILES = {
     "archive.index.index": "an index, which is derived from the journal",
     "archive.mark": "the mark of a copy that becomes the archive",
     "accounts.vault": "a secret that is to be forgotten",
+    "accounts.schedule.systemd": "the units that it wrote",
+    "accounts.schedule.launchd": "the property list that it wrote",
     "jobs.get": "its own file that could not be written to the end",
 }
 """Every module that does so, and to which files. No message file that is recorded loses its last name by any."""
