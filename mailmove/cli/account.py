@@ -253,13 +253,13 @@ def remove_account(
         raise RefusedError(f"{shown} was not removed", "To remove it without a question: --yes")
     left = _erase(setup, chosen) if erase else []
     configedit.remove(setup.config.path, chosen.name)
-    standing.change(setup.memory, chosen.endpoint.login, lambda noted: replace(noted, config=None))
     if fate is secrets.Fate.GOES:
         try:
             vault.of(chosen).forget()
             secret = "Its secret is gone, too."
         except LoginError as error:
             secret = f"Its secret is still there: {error.what}."
+    standing.change(setup.memory, chosen.endpoint.login, lambda noted: replace(noted, config=None))
     if setup.json:
         told = {"account": chosen.name, "archive": chosen.archive, "secret": secret, "erased": erase, "left": left}
         print(document("account remove", Exit.DONE, **told))

@@ -7,11 +7,13 @@ import os
 import shutil
 
 from mailmove.accounts.schedule.job import Job, ask, must, plain, quoted
+from mailmove.errors import Exit
 from mailmove.replacing import replace_file
 
 NAME = "mailmove"
 _SERVICE, _TIMER = f"{NAME}.service", f"{NAME}.timer"
-UNREACHABLE = 6
+_FINAL = " ".join(str(int(code)) for code in Exit if code not in (Exit.DONE, Exit.UNREACHABLE))
+"""Exit codes after which another attempt in the same night is of no use."""
 
 
 class Systemd:
@@ -76,7 +78,7 @@ def units(job: Job) -> dict[str, str]:
         "[Unit]\nDescription=Bring mail home and let the server forget\n"
         "StartLimitIntervalSec=6h\nStartLimitBurst=4\n\n"
         f"[Service]\nType=oneshot\n{environment}ExecStart=:{quoted(job.command)}\n"
-        f"RestartForceExitStatus={UNREACHABLE}\nRestartSec=15min\n"
+        f"Restart=on-failure\nRestartPreventExitStatus={_FINAL}\nRestartSec=15min\n"
     )
     timer = (
         "[Unit]\nDescription=Run mailmove every night\n\n"
