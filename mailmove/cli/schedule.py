@@ -36,7 +36,7 @@ def schedule(
         bool, typer.Option("--prune", help="Agree that each account is pruned by its policy while nobody watches.")
     ] = False,
 ) -> None:
-    """Have this machine run mailmove every night, by systemd, launchd or cron.
+    """Run mailmove every night, by systemd, launchd or cron.
 
     What runs is mailmove run -q, for all accounts of the configuration. Installing it again changes it, removing it
     takes back what was agreed to by --prune.
