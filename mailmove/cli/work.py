@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailmove import streams
 from mailmove.accounts.config import Account
@@ -25,13 +25,15 @@ from mailmove.errors import (
     RefusedError,
     UsageError,
 )
-from mailmove.imap.session import Session
 from mailmove.imap.slots import Slots
 from mailmove.jobs.copy.result import Target
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
 from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
+
+if TYPE_CHECKING:
+    from mailmove.imap.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +130,8 @@ class Work:
     def session(self) -> Session:
         """A login at the account's server, connecting when first used."""
         assert self._secret is not None, "run(..., login=True) comes first"
+        from mailmove.imap.session import Session  # late: what reads an archive loads no IMAP
+
         return Session(self.account.endpoint, self._secret, self.cancel, self._slots)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mailmove.archive.index.search import Search
 from mailmove.archive.record.manifest import FolderDir
@@ -15,12 +16,14 @@ from mailmove.archive.search.tables import Damaged
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
-from mailmove.jobs.context import Context, context
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.mail.message import Message, parse
 from mailmove.model import Folder, Found
 from mailmove.plan.folders import choose
 from mailmove.units import format_size, short_id
+
+if TYPE_CHECKING:
+    from mailmove.jobs.context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,8 @@ def _search(
         if options.where or options.context:
             result.where = _where(matching, matches)
     if options.context:
+        from mailmove.jobs.context import context
+
         for match in matches:
             if around := context(archive, match.sha256, options.query, result.where[match.sha256]):
                 result.contexts[match.sha256] = around

@@ -7,18 +7,20 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailmove.archive.files import durable
 from mailmove.archive.index.messages import Stored, body_key
 from mailmove.archive.proof import reading
 from mailmove.archive.search import tables
-from mailmove.archive.search.readers import Readers
 from mailmove.archive.search.tables import Tables
-from mailmove.archive.search.words import Words, headers_only
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError
 from mailmove.units import format_size
+
+if TYPE_CHECKING:  # what decodes messages is loaded when one is read: most searches read none
+    from mailmove.archive.search.readers import Readers
+    from mailmove.archive.search.words import Words
 
 MAX_READ = 32 << 20
 """Octets of one message that are read."""
@@ -66,6 +68,8 @@ def fill(archive: Archive, index: Tables, go_on: Callable[[], None] = lambda: No
     if not awaited.messages and not _unread(index):
         return
     yield awaited
+    from mailmove.archive.search.readers import Readers
+
     with tables.filling(index.path), ExitStack() as stack:
         made: list[Readers] = []
 
@@ -181,6 +185,8 @@ class _Filling:
             try:
                 yield each, self._files.octets(each.sha256)
             except ArchiveError as error:
+                from mailmove.archive.search.words import headers_only
+
                 self._insert(each, headers_only(self._headers(each.sha256)), unread=error.what)
 
     def _headers(self, sha256: bytes) -> tuple[bytes | None, ...]:
