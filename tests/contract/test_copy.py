@@ -80,7 +80,7 @@ def test_where_to_is_clear_or_refused(archived: Archived, tmp_path: Path) -> Non
 def test_a_copy_killed_at_any_step(archived: Archived, tmp_path: Path) -> None:
     to = archived.mailmove.home / "disk/box"
     with archived.mailmove.kept() as bring_back:
-        found = some(steps(archived.mailmove, "copy", to, calls=("write", "renameat", "syncfs")), 9)
+        found = some(steps(archived.mailmove, "copy", to, calls=("write", "renameat", "syncfs")), 6)
         expected, reached = held(archived.box), 0
         assert held(to) == expected
         for step in found:

@@ -147,7 +147,7 @@ def test_another_message_by_an_erased_uid_is_fetched(archived: Erasable) -> None
 def test_killed_at_any_step_the_same_again_ends_it(archived: Erasable) -> None:
     mailmove, others = archived.mailmove, archived.others()
     with mailmove.kept() as bring_back:
-        found = some(steps(mailmove, "erase", archived.id, "--yes"), 24)
+        found = some(steps(mailmove, "erase", archived.id, "--yes"), 9)
         reached = 0
         for step in found:
             bring_back()
@@ -225,7 +225,7 @@ def test_an_account_goes_with_archive_state_and_secret(archived: Erasable) -> No
 def test_an_account_whose_removal_was_killed_goes_by_the_same_again(archived: Erasable) -> None:
     mailmove, words = archived.mailmove, ("account", "remove", "--erase", "--yes")
     with mailmove.kept() as bring_back:
-        found = some(steps(mailmove, *words), 12)
+        found = some(steps(mailmove, *words), 6)
         assert not archived.box.exists()
         reached = 0
         for step in found:
