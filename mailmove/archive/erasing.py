@@ -130,13 +130,14 @@ def forget(memory: Memory, login: str, uuid: str | None) -> None:
 
     :raises ArchiveError: when the disk fails.
     """
-    paths = [memory.of_login(*where) for where in (("headers", login, ".sqlite"), ("audits", login, ".jsonl"))]
+    kept = (("headers", ".sqlite"), ("audits", ".jsonl"), ("standing", ".json"), ("standing", ".lock"))
+    paths = [memory.of_login(directory, login, ending) for directory, ending in kept]
     if uuid is not None:
         paths += [memory.index(uuid), os.path.join(memory.directory("search"), os.path.basename(memory.index(uuid)))]
         paths += [os.path.join(memory.directory("leaves"), uuid)]
     with durable.explained(f"deleting in {visible(memory.path)}"):
         for path in (*paths, memory.of_login("archives", login, ".json")):
-            for suffix in ("-wal", "-shm", ""):
+            for suffix in ("-wal", "-shm", ".filling", ".lock", ""):
                 with suppress(FileNotFoundError):
                     os.unlink(path + suffix)
 

@@ -259,7 +259,8 @@ def remove_account(
             secret = "Its secret is gone, too."
         except LoginError as error:
             secret = f"Its secret is still there: {error.what}."
-    standing.change(setup.memory, chosen.endpoint.login, lambda noted: replace(noted, config=None))
+    if not erase:
+        standing.change(setup.memory, chosen.endpoint.login, lambda noted: replace(noted, config=None))
     if setup.json:
         told = {"account": chosen.name, "archive": chosen.archive, "secret": secret, "erased": erase, "left": left}
         print(document("account remove", Exit.DONE, **told))
