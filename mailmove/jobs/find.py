@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailmove.archive.index import index
 from mailmove.archive.index.search import Search
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.search import catching, tables
@@ -78,14 +79,17 @@ def find(
     query = options.query
     folders = _wires(archive, query.folders) if query.folders else None
     outside = _wires(archive, query.outside) if query.outside else frozenset[bytes]()
-    yield from _catch_up(archive, result, cancel)
     try:
+        yield from _catch_up(archive, result, cancel)
         _search(archive, options, folders, outside, result)
     except Damaged as error:
         result.notes.append(f"{error.what}; it was made again")
         tables.remove(catching.path_of(archive))
-        yield from _catch_up(archive, result, cancel)
-        _search(archive, options, folders, outside, result)
+        try:
+            yield from _catch_up(archive, result, cancel)
+            _search(archive, options, folders, outside, result)
+        except Damaged as again:  # one made just now is whole: it is the archive's own index, read beside it
+            raise index.damage(archive.index.path, again.__cause__ or again) from again
     return result
 
 

@@ -177,13 +177,18 @@ def explained(path: str) -> Iterator[None]:
         raise failure(path, error) from error
 
 
+def damage(path: str, error: BaseException) -> ArchiveDamaged:
+    """The error for an index that cannot be read."""
+    return ArchiveDamaged(
+        f"the index {visible(path)} is damaged: {visible(str(error))}",
+        "Delete it and run the same command again: it is made from the journal. The archive itself is as it was.",
+    )
+
+
 def failure(path: str, error: sqlite3.DatabaseError) -> ArchiveError:
     """The error for one of SQLite's."""
     if damaged(error):
-        return ArchiveDamaged(
-            f"the index {visible(path)} is damaged: {visible(str(error))}",
-            "Delete it and run the same command again: it is made from the journal. The archive itself is as it was.",
-        )
+        return damage(path, error)
     return ArchiveError(
         f"the index {visible(path)} cannot be used: {error}",
         "Make room there, or make it writable, and run the same command again. The archive itself is as it was.",
