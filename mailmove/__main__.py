@@ -3,9 +3,9 @@
 
 def main() -> None:
     """Run the command line."""
-    from mailmove.cli import run
+    from mailmove import cli
 
-    run()
+    cli.run_program()
 
 
 if __name__ == "__main__":

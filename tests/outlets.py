@@ -56,11 +56,11 @@ def _one(command: Sequence[str], kinds: Sequence[str]) -> tuple[int, str, str]:
         child = os.fork()
         if not child:
             _as_told(kinds, (os.open(os.devnull, os.O_RDONLY), out.fileno(), err.fileno()))
-            from mailmove.cli import run
+            from mailmove.cli import run_program
 
             sys.argv[1:] = command
             try:
-                run()
+                run_program()
             except SystemExit as ended:
                 sys.stdout.flush()
                 sys.stderr.flush()

@@ -157,7 +157,7 @@ def _next_step(given: options.Given) -> int:
     return exit_code
 
 
-def run() -> None:
+def run_program() -> None:
     """Run the command line and exit the process."""
     from mailmove.streams import Streams, settle
 
