@@ -18,10 +18,8 @@ def accept(
         typer.Argument(metavar="[ID|FOLDER:UID]...", help="Messages that are missing, as find or check names them."),
     ] = None,
     missing: Annotated[bool, typer.Option("--missing", help="All that is missing.")] = False,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")
-    ] = "no reason was given",
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    reason: options.Reason = "no reason was given",
+    yes: options.Yes = False,
 ) -> None:
     """Accept that messages are missing, on purpose or for good.
 

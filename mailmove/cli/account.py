@@ -223,7 +223,7 @@ def remove_account(
     erase: Annotated[
         bool, typer.Option("--erase", help="Erase its archive too, and all that is remembered of it here.")
     ] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
 ) -> None:
     """Remove an account and its secret; its archive stays.
 

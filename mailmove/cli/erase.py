@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 @options.takes(*options.SELECTION, *options.OUTPUT)
 def erase(
     given: options.Given,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option("--find", metavar="TEXT", help="Messages with these words, as find finds them.")
-    ] = None,
+    ids: searching.Ids = None,
+    text: searching.Words = None,
     from_: searching.From = None,
     to: searching.To = None,
     subject: searching.Subject = None,
@@ -34,11 +30,9 @@ def erase(
     finish: Annotated[
         bool, typer.Option("--finish", help="End what was begun, and erase again what somebody put back.")
     ] = False,
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")
-    ] = "no reason was given",
+    reason: options.Reason = "no reason was given",
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only show what would go.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
 ) -> None:
     """Erase messages from the archive for ever. Shows them and asks first.
 

@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 @options.takes(*options.SELECTION, "quiet", "verbose")
 def get(
     given: options.Given,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
-    ] = None,
-    text: Annotated[
-        list[str] | None, typer.Option("--find", metavar="TEXT", help="Messages with these words, as find finds them.")
-    ] = None,
+    ids: searching.Ids = None,
+    text: searching.Words = None,
     from_: searching.From = None,
     to: searching.To = None,
     subject: searching.Subject = None,

@@ -75,6 +75,8 @@ Verbose = Annotated[
         "-v", "--verbose", count=True, show_default=False, help="Say what is being done; twice: the protocol as well."
     ),
 ]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N", help="How many accounts at the same time.")]
 CaFile = Annotated[

@@ -83,7 +83,7 @@ def prune(
         bool, typer.Option("--all", help="Let an age or target act on all accounts of the configuration.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only show the plan; download nothing.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
 ) -> None:
     """Let the server go of old mail that the archive provably holds. Shows a plan and asks first.
 

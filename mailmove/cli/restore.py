@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mailmove.cli import options
+from mailmove.cli import options, searching
 from mailmove.cli.options import Place, Setup
 from mailmove.errors import UsageError
 from mailmove.safe import few
@@ -17,9 +17,7 @@ from mailmove.safe import few
 @options.takes(*options.SELECTION, *options.CONNECTION, *options.OUTPUT)
 def restore(
     given: options.Given,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
-    ] = None,
+    ids: searching.Ids = None,
     folder: options.Include = None,
     run: Annotated[
         str | None,
@@ -50,7 +48,7 @@ def restore(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only say what would be put where.")] = False,
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    yes: options.Yes = False,
 ) -> None:
     """Put archived messages back on the server as they were.
 

@@ -14,6 +14,12 @@ from mailmove.safe import visible
 if TYPE_CHECKING:
     from mailmove.archive.search.query import Query
 
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Messages by ID, as mailmove find lists them.")
+]
+Words = Annotated[
+    list[str] | None, typer.Option("--find", metavar="TEXT", help="Messages with these words, as find finds them.")
+]
 From = Annotated[list[str] | None, typer.Option("--from", metavar="TEXT", help="Words in From.")]
 To = Annotated[list[str] | None, typer.Option("--to", metavar="TEXT", help="Words in To or Cc.")]
 Subject = Annotated[list[str] | None, typer.Option("--subject", metavar="TEXT", help="Words in Subject.")]

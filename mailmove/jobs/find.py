@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailmove.archive.index import index
 from mailmove.archive.index.search import Search
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.search import catching, tables
@@ -85,11 +84,9 @@ def find(
     except Damaged as error:
         result.notes.append(f"{error.what}; it was made again")
         tables.remove(catching.path_of(archive))
-        try:
+        with catching.made_again(archive):
             yield from _catch_up(archive, result, cancel)
             _search(archive, options, folders, outside, result)
-        except Damaged as again:  # one made just now is whole: it is the archive's own index, read beside it
-            raise index.damage(archive.index.path, again.__cause__ or again) from again
     return result
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 
+from mailmove.archive.index import index as index_of_archive
 from mailmove.archive.search import tables
 from mailmove.archive.search.filling import Awaited, Filled, fill
 from mailmove.archive.search.matching import Matching
@@ -31,7 +33,20 @@ def caught_up(archive: Archive, go_on: Callable[[], None] = lambda: None) -> Ite
     except Damaged as error:
         yield f"{error.what}; it is made again"
         tables.remove(path_of(archive))
-        yield from _filled(archive, go_on)
+        with made_again(archive):
+            yield from _filled(archive, go_on)
+
+
+@contextmanager
+def made_again(archive: Archive) -> Iterator[None]:
+    """What is damaged beside a search index made just now is the archive's own index, which is read with it.
+
+    :raises ArchiveDamaged: instead of :exc:`~mailmove.archive.search.tables.Damaged`.
+    """
+    try:
+        yield
+    except Damaged as error:
+        raise index_of_archive.damage(archive.index.path, error.__cause__ or error) from error
 
 
 def opened(archive: Archive) -> Tables:
