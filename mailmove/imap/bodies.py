@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import closing
 
 from mailmove.errors import CommandRefused, Disconnected
 from mailmove.imap.fetchline import FetchLines, Told
@@ -115,3 +117,17 @@ def _answers(wire: Wire, tag: bytes, lines: FetchLines) -> Iterator[Body]:
         yield body
         if body.unfinished:
             raise Disconnected("a message was left in the middle")
+
+
+def hashes(wire: Wire, uids: Collection[int]) -> dict[int, bytes]:
+    """SHA-256 of messages, fetched; of those that are still there."""
+    found: dict[int, bytes] = {}
+    with closing(bodies(wire, uids)) as arriving:
+        for body in arriving:
+            digest = hashlib.sha256()
+            for piece in body.pieces():
+                digest.update(piece)
+            told = body.told()
+            if told is not None and told.listed.uid in uids:
+                found[told.listed.uid] = digest.digest()
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from mailmove.archive.record import records
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.store import Archive
 from mailmove.errors import CommandRefused, Exit
-from mailmove.imap.bodies import bodies
+from mailmove.imap.bodies import hashes
 from mailmove.imap.folders import look
 from mailmove.imap.session import Session
 from mailmove.jobs.fetching import Opened
@@ -102,24 +101,11 @@ def _compare(session: Session, opened: Opened, where: FolderDir, archive: Archiv
     result.compared += len(found.both)
     samples = _spread(sorted(found.both), SAMPLES)
     current = archive.index.current(where.wire, where.uidvalidity, samples)
-    for uid, sha256 in (session.ask(lambda: _hashes(opened, samples)) if samples else {}).items():
+    for uid, sha256 in (session.ask(lambda: hashes(opened.wire(), samples)) if samples else {}).items():
         if current[uid].sha256 == sha256:
             result.hashed += 1
         else:
             result.against.append(f"{shown} UID {uid} holds other octets there than in the archive")
-
-
-def _hashes(opened: Opened, uids: list[int]) -> dict[int, bytes]:
-    """SHA-256 of messages as the server sends them; those that vanish meanwhile do not come."""
-    found: dict[int, bytes] = {}
-    for body in bodies(opened.wire(), uids):
-        digest = hashlib.sha256()
-        for piece in body.pieces():
-            digest.update(piece)
-        told = body.told()
-        if told is not None and told.listed.uid in uids:
-            found[told.listed.uid] = digest.digest()
-    return found
 
 
 def _spread(items: list[int], most: int) -> list[int]:

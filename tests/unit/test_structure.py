@@ -143,9 +143,9 @@ NAMES_OF_FILES = {
 
 MAY_NAME_FILES = {
     # message files
-    "archive.writing.writer": "tmp/ → cur/, and what is only in tmp/: left by a crash, or twin of what is archived",
-    "archive.writing.incoming": "what is only in tmp/: discarded, or set apart to be looked at",
-    "archive.writing.intake": "tmp/ → cur/ of another place; what is only in tmp/: left by a crash, or altered",
+    "archive.writing.writer": "tmp/ → cur/, and what is only in tmp/: twin of what is archived",
+    "archive.writing.incoming": "what is only in tmp/: left by a crash, discarded, or set apart to be looked at",
+    "archive.writing.intake": "tmp/ → cur/ of another place; what is only in tmp/: altered",
     "copies.directory": "a message file of a copy follows the flags of the archive's",
     "archive.proof.rehashing": "another name for a message file, proven; taken back when the file was exchanged",
     "archive.mending.adoption": "a message file that is not recorded is named as it should be, or set aside",

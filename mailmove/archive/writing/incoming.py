@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 
 from mailmove import replacing
-from mailmove.archive.files import durable
+from mailmove.archive.files import durable, names
 from mailmove.archive.index import headers
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.safe import visible
@@ -28,6 +29,18 @@ class OpenFolder:
             except BaseException:
                 os.close(self.tmp)
                 raise
+
+    def clear(self, token: str) -> None:
+        """Remove what a killed run left in ``tmp``: all that is named so without this token.
+
+        :raises ArchiveError: when the disk fails.
+        """
+        with durable.explained(f"cleaning up in {self.shown}"):
+            for name in os.listdir(self.tmp):
+                mine = names.TEMPORARY.fullmatch(name)
+                if mine and mine[1] != token:
+                    with suppress(IsADirectoryError, PermissionError):  # a directory is not ours, whatever its name
+                        os.unlink(name, dir_fd=self.tmp)
 
     def release(self) -> None:
         """One user less; without any it is closed."""

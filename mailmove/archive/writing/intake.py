@@ -85,12 +85,7 @@ class Intake:
         self._leave()
         self._folder = opened = OpenFolder(self._tree.root, folder)
         self._fence()
-        with durable.explained(f"cleaning up in {opened.shown}"):
-            for name in os.listdir(opened.tmp):
-                mine = names.TEMPORARY.fullmatch(name)
-                if mine and mine[1] != self._token:
-                    with suppress(IsADirectoryError, PermissionError):  # a directory is not ours, whatever its name
-                        os.unlink(name, dir_fd=opened.tmp)
+        opened.clear(self._token)
 
     def take(self, source: int, name: str, wanted: Digest, arrival: int) -> str:
         """Take in an open message file under this name, if it is what is wanted; else say in words what it is not."""

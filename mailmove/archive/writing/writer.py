@@ -109,12 +109,7 @@ class Writer:
         self._leave()
         self._folder = opened = OpenFolder(self._archive.root, folder)
         self._archive.must_hold()
-        with durable.explained(f"cleaning up in {opened.shown}"):
-            for name in os.listdir(opened.tmp):
-                mine = names.TEMPORARY.fullmatch(name)
-                if mine and mine[1] != self._token:
-                    with suppress(IsADirectoryError, PermissionError):  # a directory is not ours, whatever its name
-                        os.unlink(name, dir_fd=opened.tmp)
+        opened.clear(self._token)
         self._batch.folders += 1
 
     def begin(self) -> Incoming:

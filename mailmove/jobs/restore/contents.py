@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator
 from contextlib import closing
 
@@ -11,20 +10,6 @@ from mailmove.errors import CommandRefused
 from mailmove.imap import scan
 from mailmove.imap.bodies import bodies
 from mailmove.imap.wire import Wire
-
-
-def hashes(wire: Wire, uids: Collection[int]) -> dict[int, bytes]:
-    """SHA-256 of messages, fetched; of those that are still there."""
-    found: dict[int, bytes] = {}
-    with closing(bodies(wire, uids)) as arriving:
-        for body in arriving:
-            digest = hashlib.sha256()
-            for piece in body.pieces():
-                digest.update(piece)
-            told = body.told()
-            if told is not None and told.listed.uid in uids:
-                found[told.listed.uid] = digest.digest()
-    return found
 
 
 def octets(wire: Wire, uid: int) -> bytes:

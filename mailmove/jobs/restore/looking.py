@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mailmove.archive.index.messages import Entry
 from mailmove.archive.record.records import Restored, Restoring
-from mailmove.imap import folders, scan
+from mailmove.imap import bodies, folders, scan
 from mailmove.imap.append import append_limit
 from mailmove.jobs.restore import contents
 from mailmove.jobs.restore.task import Key, Task, key
@@ -99,7 +99,7 @@ def _late(task: Task, seen: Look) -> list[Restored]:
     if seen.window is None or seen.since is None or not seen.selected.uids_sticky:
         return []
     new = [uid for uid in seen.listing if uid >= seen.since and uid not in seen.restored]
-    there.update(contents.hashes(task.session.wire, [uid for uid in new if uid not in there]))
+    there.update(bodies.hashes(task.session.wire, [uid for uid in new if uid not in there]))
     taken = {each.source for uid, each in seen.restored.items() if uid in there}
     there.update(_alike(task, seen, [uid for uid in new if not index.with_body(there.get(uid, b""))], taken))
     late = []
@@ -168,4 +168,4 @@ def _compared(task: Task, lacking: Sequence[Entry], unknown: Sequence[Listed]) -
     names = {entry.message_id for entry in lacking}
     alike = [listed.uid for listed in unknown if listed.size in sizes or listed.size is None]
     found = contents.message_ids(task.session.wire, alike)
-    return contents.hashes(task.session.wire, [uid for uid, name in found if name in names])
+    return bodies.hashes(task.session.wire, [uid for uid, name in found if name in names])

@@ -7,6 +7,7 @@ from collections import Counter
 from mailmove.archive.index.messages import Entry
 from mailmove.archive.proof import reading
 from mailmove.archive.record import records
+from mailmove.imap import bodies
 from mailmove.jobs.restore import contents
 from mailmove.jobs.restore.looking import Look
 from mailmove.jobs.restore.sending import all_flags, archived
@@ -72,7 +73,7 @@ class Verifying:
         """
         task, outcome = self._task, self._done.outcome
         there = {uid: entry for uid, entry in self._done.fresh.items() if uid in look.listing and uid not in self._told}
-        hashes = contents.hashes(task.session.wire, asked) if (asked := self._to_be_read(look, there)) else {}
+        hashes = bodies.hashes(task.session.wire, asked) if (asked := self._to_be_read(look, there)) else {}
         outcome.read_back += len(hashes)
         changed = {uid for uid, sha256 in hashes.items() if sha256 != there[uid].stored.sha256}
         lines: list[records.Record] = []
