@@ -155,6 +155,6 @@ def explained(path: str) -> Iterator[None]:
         if index.damaged(error):
             raise Damaged(f"the search index {visible(path)} is damaged: {visible(str(error))}") from error
         raise ArchiveError(
-            f"the search index {visible(path)} cannot be used: {error}",
+            f"the search index {visible(path)}, or the index that is read with it, cannot be used: {error}",
             "Make room there, or make it writable, and run the same command again. The archive itself is as it was.",
         ) from error
