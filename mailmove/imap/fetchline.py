@@ -36,6 +36,7 @@ _UID = re.compile(rb"[( ]UID (\d{1,10})(?=[ )])", re.IGNORECASE)
 _ASKED = re.compile(rb"\* .*\b(RFC822\.SIZE|INTERNALDATE)\b", re.IGNORECASE | re.DOTALL)
 _NEEDED = {b"UID", b"RFC822.SIZE", b"FLAGS", b"INTERNALDATE"}
 _FLAGS = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) FLAGS \(([^()\"]*)\)\)")
+_MODSEQ = re.compile(rb"\* \d{1,10} FETCH \(UID (\d{1,10}) MODSEQ \((\d{1,19})\)\)")
 _EMAILID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 
 
@@ -170,9 +171,12 @@ def labels_in(told: dict[str, Value]) -> frozenset[str] | None:
 
 def modseq(segments: Segments) -> tuple[int, int] | None:
     """UID and modification sequence (RFC 7162 3.1.4.2) that a FETCH response tells, if both."""
-    told = items(segments)
-    uid, value = number(told.get("UID"), MAX_UID), told.get("MODSEQ")
-    sequence = number(value[0]) if isinstance(value, list) and value else None
+    if found := _MODSEQ.fullmatch(segments[0]):  # of a conditional STORE, one for each message
+        uid, sequence = number(found[1], MAX_UID), number(found[2])
+    else:
+        told = items(segments)
+        uid, value = number(told.get("UID"), MAX_UID), told.get("MODSEQ")
+        sequence = number(value[0]) if isinstance(value, list) and value else None
     return (uid, sequence) if uid and sequence else None
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 FIRST_PORTION, MAX_PORTION = 62, 4000
 PORTION_SECONDS, PORTION_ROUND_TRIPS = 0.2, 4
-OWN_SHARE, PATIENCE = 4, 1.0
+OWN_SHARE, PATIENCE = 8, 1.0
+GROWTH = 8
 
 
 class Pace:
@@ -12,13 +13,13 @@ class Pace:
 
     That moment is the time in which what another program changes comes too late. Each portion costs three round trips,
     so that it is longer where those are. And each costs the server something of its own, however few its messages are,
-    as a folder's list of UIDs that is written anew: where that is all, smaller portions would only take longer.
+    as a folder's list of UIDs that is written anew: where that is most of it, smaller portions would only take longer.
     """
 
     def __init__(self) -> None:
         self.size = FIRST_PORTION
         self._round_trip = float("inf")
-        self._least = float("inf")
+        self._smallest: tuple[int, float] | None = None
 
     def answered(self, seconds: float) -> None:
         """A command that costs the server little took so long."""
@@ -27,7 +28,17 @@ class Pace:
     def expunged(self, messages: int, seconds: float) -> None:
         """So many messages took so long."""
         self.answered(seconds)
-        self._least = min(self._least, seconds)
-        aim = max(PORTION_SECONDS, PORTION_ROUND_TRIPS * self._round_trip, min(OWN_SHARE * self._least, PATIENCE))
-        fitting = messages * aim / max(seconds - self._round_trip, 1e-3)
-        self.size = max(FIRST_PORTION, min(int(fitting), 4 * self.size, MAX_PORTION))
+        took = max(seconds - self._round_trip, 1e-3)
+        least = FIRST_PORTION if self._smallest else 2 * FIRST_PORTION  # there must be two to compare
+        own = self._own(messages, took)
+        aim = max(PORTION_SECONDS, PORTION_ROUND_TRIPS * self._round_trip, min(OWN_SHARE * own, PATIENCE), 2 * own)
+        fitting = messages * (aim - own) / max(took - own, 1e-3)
+        self.size = max(least, min(int(fitting), GROWTH * messages, MAX_PORTION))
+
+    def _own(self, messages: int, took: float) -> float:
+        """What no message costs, by the line through this portion and the smallest one."""
+        if self._smallest is None or messages <= self._smallest[0]:
+            self._smallest = messages, took
+            return 0.0
+        few, least = self._smallest
+        return min(max(0.0, least - few * (took - least) / (messages - few)), took)

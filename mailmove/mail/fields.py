@@ -98,6 +98,8 @@ def needs_charset(raw: bytes) -> bool:
 
 def _unencoded(raw: bytes, charset: str | None = None) -> str:
     raw = raw[:MAX_FIELD]
+    if raw.isascii() and b"  " not in raw and (plain := raw.decode()).isprintable():
+        return plain.strip()  # so are most, and it costs a third
     return _one_line(charsets.decode(raw, charset if needs_charset(raw) else None))
 
 

@@ -27,8 +27,12 @@ def digest_of(fd: int) -> Digest:
     :raises OSError: when it cannot be read to its end.
     """
     os.lseek(fd, 0, os.SEEK_SET)
+    return _digest_from_here(fd, os.fstat(fd).st_size)
+
+
+def _digest_from_here(fd: int, size: int) -> Digest:
     digest, octets = hashlib.sha256(), 0
-    room = min(os.fstat(fd).st_size + 1, _PIECE)  # a buffer of the greatest size costs more than most messages
+    room = min(size + 1, _PIECE)  # a buffer of the greatest size costs more than most messages
     while piece := os.read(fd, room):
         digest.update(piece)
         octets += len(piece)
@@ -173,7 +177,7 @@ def read_at(fd: int, directory: str, name: str, known: dict[Inode, Reading] | No
         earlier = known.get(inode) if known is not None and before.st_nlink > 1 else None
         if earlier is not None and earlier.seen[2:] == seen[2:]:
             return earlier._replace(seen=seen)
-        digest = digest_of(file)
+        digest = _digest_from_here(file, before.st_size)
         if file_seen(os.fstat(file), directory, name) != seen:
             raise OSError(errno.EBUSY, "it changed while it was read")
     finally:

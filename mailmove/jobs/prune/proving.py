@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 
-from mailmove.archive.index.messages import Known
+from mailmove.archive.index.messages import Known, Stored
 from mailmove.archive.proof.rehashing import MISSING, Inode, Reading, prove_all
 from mailmove.archive.proof.strays import find_evidence
 from mailmove.archive.record import records
@@ -16,9 +16,7 @@ from mailmove.jobs.prune.copies import Second
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan
 from mailmove.jobs.standins import doubts
 from mailmove.model import Listed
-from mailmove.plan.retention import (
-    keep_unproven,
-)
+from mailmove.plan.retention import keep_unproven
 
 Work = Generator[Progress, None, None]
 
@@ -40,8 +38,9 @@ class Prover:
         why: dict[int, str] = {}
         before = len(folder.evidence)
         if where is not None:
-            yield from self._hash(folder, archive, where, candidates - folder.lacking, read, why)
-            why |= self._stand_ins(folder, archive, candidates)
+            stored = archive.index.current(where.wire, where.uidvalidity, candidates - folder.lacking)
+            yield from self._hash(folder, archive, where, stored, read, why)
+            why |= self._stand_ins(folder, archive, stored)
             for second in self._seconds:
                 yield from self._in_copy(folder, archive, second, candidates, why)
         self._plan.verified += len(folder.evidence) - before
@@ -56,14 +55,13 @@ class Prover:
         folder: FolderPlan,
         archive: Archive,
         where: FolderDir,
-        wanted: Collection[int],
+        stored: Mapping[int, Stored],
         read: dict[Inode, Reading],
         why: dict[int, str],
     ) -> Work:
         """Find evidence for these in the archive right now; ``why`` receives what is wrong with the others."""
-        stored = archive.index.current(where.wire, where.uidvalidity, wanted)
         yield Expect(len(stored), sum(one.base.octets for one in stored.values()))
-        missing = []
+        missing, shown = [], folder.folder.shown
         for verdict in prove_all(archive, where, stored.values(), read):
             self._session.cancel.check()
             uid = verdict.stored.id.uid
@@ -73,7 +71,7 @@ class Prover:
                 why[uid] = verdict.problem
                 if verdict.problem == MISSING:
                     missing.append(verdict.stored)
-            yield Advance(folder.folder.shown, 1, verdict.stored.base.octets)
+            yield Advance(shown, 1, verdict.stored.base.octets)
         if missing:
             folder.evidence.update((one.message.uid, one) for one in find_evidence(archive, missing, read))
 
@@ -93,12 +91,12 @@ class Prover:
                 folder.evidence[uid] = found
             yield Advance(folder.folder.shown, 1, stored[uid].base.octets)
 
-    def _stand_ins(self, folder: FolderPlan, archive: Archive, candidates: Collection[int]) -> dict[int, str]:
+    def _stand_ins(self, folder: FolderPlan, archive: Archive, stored: Mapping[int, Stored]) -> dict[int, str]:
         """Take the evidence from what may not be the message; the next export asks for that again."""
         key = folder.folder.wire, folder.uidvalidity
-        stored = archive.index.current(*key, candidates & folder.evidence.keys())
         sizes = {uid: folder.decisions.go[uid].size for uid in stored}
-        found = doubts(archive, ((one, folder.evidence[uid]) for uid, one in stored.items()), sizes)
+        proven = ((one, folder.evidence[uid]) for uid, one in stored.items() if uid in folder.evidence)
+        found = doubts(archive, proven, sizes)
         for uid in found:
             del folder.evidence[uid]
         if not self._plan.dry_run:
