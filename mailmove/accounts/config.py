@@ -17,6 +17,8 @@ from mailmove.accounts.ownership import writable_by_others
 from mailmove.accounts.values import Table
 from mailmove.errors import RefusedError, UsageError
 from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
+from mailmove.plan.alarms import Thresholds
+from mailmove.plan.gauge import parse_percent
 from mailmove.plan.policy import Policy, parse_age_by, parse_keep, parse_max_delete, parse_rule
 from mailmove.safe import few, visible
 from mailmove.units import Age
@@ -84,6 +86,26 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told what a run came to. ``ping`` is a secret: whoever has the URL can silence the switch.
+
+    ``smtp`` is ``host`` or ``host:port``; empty: sendmail.
+    """
+
+    ping: str = field(default="", repr=False)
+    command: tuple[str, ...] = ()
+    mail_to: str = ""
+    mail_from: str = ""
+    smtp: str = ""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is anybody who gets notices."""
+        return bool(self.command or self.mail_to)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration. ``archives`` is the directory that holds each account's archive directory."""
 
@@ -91,6 +113,7 @@ class Config:
     archives: str = DEFAULT_ARCHIVES
     accounts: tuple[Account, ...] = ()
     clients: tuple[OAuthClient, ...] = ()
+    notify: Notify = field(default_factory=Notify)
 
     def client(self, issuer: str) -> OAuthClient | None:
         """The registration as an OAuth 2 client of this issuer."""
@@ -178,7 +201,7 @@ def load(path: str) -> Config:
         with open(path, "rb") as file:
             text = file.read()
         config = read(text, path)
-        if any(account.password_command or account.token_command for account in config.accounts):
+        if config.notify.command or any(one.password_command or one.token_command for one in config.accounts):
             _refuse_of_others(path)
     except FileNotFoundError:
         return read(b"", path)
@@ -208,13 +231,32 @@ def read(text: bytes, path: str) -> Config:
     top = Table(data, path, "")
     archives = top.take("archive", values.path, os.path.expanduser(DEFAULT_ARCHIVES))
     registered, named = top.table("oauth"), top.table("account")
+    notify = _notify(top.table("notify"))
     top.end()
     clients = tuple(_client(issuer, table) for issuer in ISSUERS if (table := registered.table(issuer)))
     registered.end()
     accounts = tuple(_account(name, named.table(name), archives, clients) for name in named.data)
     _refuse_twins(path, accounts)
     _refuse_shared_sign_ins(path, accounts)
-    return Config(path, archives, accounts, clients)
+    return Config(path, archives, accounts, clients, notify)
+
+
+def _notify(table: Table) -> Notify:
+    notify = Notify(
+        ping=table.take("ping", values.url, ""),
+        command=table.take("command", values.argv, ()),
+        mail_to=table.take("mail_to", values.word, ""),
+        mail_from=table.take("mail_from", values.word, ""),
+        smtp=table.take("smtp", values.word, ""),
+        thresholds=Thresholds(
+            quota=table.take("quota_above", lambda value: parse_percent(values.text(value)), None),
+            full_within=table.take("full_within", values.days, None),
+            check=table.take("check_older_than", values.days, None),
+            copy=table.take("copy_older_than", values.days, None),
+        ),
+    )
+    table.end()
+    return notify
 
 
 def _client(issuer: str, table: Table) -> OAuthClient:

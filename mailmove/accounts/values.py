@@ -141,6 +141,22 @@ def https(value: Any) -> str:
     return found
 
 
+def url(value: Any) -> str:
+    """A URL of http or https. It may be a secret, and is not in the error."""
+    parts = urlsplit(found := word(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL that begins with https://")
+    return found
+
+
+def days(value: Any) -> int:
+    """An age in days or weeks, as seconds."""
+    found = parse_age(text(value))
+    if not found.days:
+        raise ValueError("must be days or weeks, as in 14d")
+    return found.days * 86_400
+
+
 def size(value: Any) -> int:
     """A size, in octets."""
     return parse_size(text(value))

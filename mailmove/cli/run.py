@@ -30,6 +30,7 @@ def run(
     from mailmove.archive.state.header_cache import HeaderCache
     from mailmove.archive.store import Archive
     from mailmove.cli import running
+    from mailmove.cli.notifying import Telling
     from mailmove.cli.work import Work
     from mailmove.errors import LoginRefused
     from mailmove.jobs.audit.run import State
@@ -86,5 +87,9 @@ def run(
                 result.failed[step] = running.in_provider_terms(error, work.account)
         return result
 
-    outcomes = running.run(setup, setup.select(accounts), running.telling(setup, report, start))
-    raise typer.Exit(running.present("run", setup, outcomes, running.Told, remembered=True))
+    places = setup.select(accounts)
+    telling = Telling(setup, whole=not accounts)
+    telling.begin()
+    outcomes = running.run(setup, places, running.telling(setup, report, start))
+    exit_code = running.present("run", setup, outcomes, running.Told, remembered=True)
+    raise typer.Exit(telling.end(places, exit_code))

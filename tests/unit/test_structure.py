@@ -48,9 +48,10 @@ MAY_IMPORT = {
     "report": GROUND
     | {"jobs", "plan", "mail"}  # results carry decisions of plan
     | {"accounts.config", "accounts.vault", "accounts.discovery"},  # an account is shown without a job
+    "notify": {"errors", "safe"},  # nothing of mail: what it is told, and where to
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND
-    | {"jobs", "report", "accounts", "cancel", "demo", "streams"}
+    | {"jobs", "report", "accounts", "cancel", "demo", "streams", "notify"}
     | {"imap", "archive", "copies", "plan"}  # opens all that for a job, and reads ages and sizes into a policy
     | {"serving"},  # is given archives, and runs until it is told to stop
     "__main__": {"cli"},
@@ -101,12 +102,13 @@ ONLY_IN = {
     "pypdf": {"mail"},
     "nh3": {"mail"},
     "striprtf": {"mail"},
-    "urllib.request": {"accounts", "jobs"},  # autoconfig, time-stamps
+    "urllib.request": {"accounts", "jobs", "notify"},  # autoconfig, time-stamps, a dead man's switch
     "rfc3161_client": {"jobs"},
     "cryptography": {"jobs", "serving"},
     "pymap": {"demo"},
-    "email": {"mail", "demo"},
-    "subprocess": {"accounts", "archive", "cli", "demo", "mail", "serving"},
+    "email": {"mail", "demo", "notify"},
+    "subprocess": {"accounts", "archive", "cli", "demo", "mail", "notify", "serving"},
+    "smtplib": {"notify"},
 }
 """Libraries, and the only places that know them."""
 

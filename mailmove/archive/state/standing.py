@@ -56,7 +56,8 @@ class Standing:
     """All that is noted of a login.
 
     ``config`` is the configuration that has it under ``name``, None where none does any more. ``consent`` is when
-    somebody agreed that it is pruned by its policy while nobody watches.
+    somebody agreed that it is pruned by its policy while nobody watches. ``told`` is what notices said, by
+    what it is about.
     """
 
     login: str
@@ -65,6 +66,7 @@ class Standing:
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
     consent: int | None = None
     gauge: Gauged | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(memory: Memory, login: str) -> Standing:
@@ -121,6 +123,7 @@ def _load(path: str) -> Standing | None:
             attempts,
             _moment(noted["consent"]),
             None if noted["gauge"] is None else _gauged(noted["gauge"]),
+            {str(about): str(text) for about, text in noted.get("told", {}).items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArchiveDamaged(
