@@ -89,11 +89,14 @@ class Account:
 class Notify:
     """Who is told what a run came to. ``ping`` is a secret: whoever has the URL can silence the switch.
 
+    ``urls`` are Apprise's, and secrets as well: most hold a token.
+
     ``smtp`` is ``host`` or ``host:port``; empty: sendmail.
     """
 
     ping: str = field(default="", repr=False)
     command: tuple[str, ...] = ()
+    urls: tuple[str, ...] = field(default=(), repr=False)
     mail_to: str = ""
     mail_from: str = ""
     smtp: str = ""
@@ -102,7 +105,7 @@ class Notify:
     @property
     def tells(self) -> bool:
         """Whether there is anybody who gets notices."""
-        return bool(self.command or self.mail_to)
+        return bool(self.command or self.mail_to or self.urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,7 @@ def _notify(table: Table) -> Notify:
     notify = Notify(
         ping=table.take("ping", values.url, ""),
         command=table.take("command", values.argv, ()),
+        urls=table.take("urls", values.words, ()),
         mail_to=table.take("mail_to", values.word, ""),
         mail_from=table.take("mail_from", values.word, ""),
         smtp=table.take("smtp", values.word, ""),

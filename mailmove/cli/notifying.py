@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from mailmove.accounts.config import Notify
 from mailmove.archive.state import standing
 from mailmove.archive.state.standing import Standing
 from mailmove.cli.options import Place, Setup
+from mailmove.cli.outcome import Outcome
 from mailmove.errors import ArchiveError, Exit, MailmoveError
 from mailmove.notify import message, ping
 from mailmove.notify.ping import Signal
@@ -35,14 +37,15 @@ class Telling:
         """The run begins."""
         self._ping(Signal.START)
 
-    def end(self, places: Sequence[Place], exit_code: Exit) -> Exit:
+    def end(self, outcomes: Sequence[Outcome[Any]], exit_code: Exit) -> Exit:
         """The run is over; gives its exit code, which is another one where what was told cannot be read."""
         try:
-            self._notices(places)
+            self._notices([outcome.place for outcome in outcomes])
         except ArchiveError as error:
             print(f"mailmove: {error}", file=sys.stderr)
             exit_code = Exit.ARCHIVE
-        counts = f"accounts {len(places)}, exit code {int(exit_code)}"
+        failed = sum(bool(outcome.exit) for outcome in outcomes)
+        counts = f"accounts {len(outcomes)}, failed {failed}, exit code {int(exit_code)}"
         self._ping(Signal.FAIL if exit_code else Signal.SUCCESS, counts)
         return exit_code
 
@@ -52,31 +55,37 @@ class Telling:
 
     def _notices(self, places: Sequence[Place]) -> None:
         """Tell what nobody was told yet, and note it once it is told."""
+        if not self._notify.tells:
+            return
         now, memory = int(time.time()), self._setup.memory
         lines: list[str] = []
-        seen: dict[str, dict[str, str]] = {}
+        after: dict[str, Callable[[Standing], Standing]] = {}
         for place in places:
-            if place.account is None or not self._notify.tells:
+            if place.account is None:
                 continue
             login = place.account.endpoint.login
             known = standing.read(memory, login)
-            seen[login] = alarms.alarms(facts(known, now), self._notify.thresholds)
-            lines += [f"{visible(place.name)}: {text}" for text in alarms.news(seen[login], known.told)]
+            found = alarms.alarms(facts(known, now), self._notify.thresholds)
+            lines += [f"{visible(place.name)}: {text}" for text in [*alarms.news(found, known.told), *known.news]]
+            after[login] = partial(_told, found, known.news)
         if lines and not self._tell(lines):
             return
-        for login, found in seen.items():
-            standing.change(memory, login, lambda noted, told=found: replace(noted, told=told))  # type: ignore[misc]
+        for login, changed in after.items():
+            standing.change(memory, login, changed)
 
     def _tell(self, lines: Sequence[str]) -> bool:
+        """Tell everybody; gives whether at least one of them heard it."""
         notify, text = self._notify, "\n".join([*lines, "", "All of it: mailmove status", ""])
+        subject = f"mailmove: {len(lines)} new"
         ways: list[Callable[[], None]] = []
         if notify.command:
             ways.append(partial(message.run, notify.command, text))
+        if notify.urls:
+            ways.append(partial(message.send, notify.urls, subject, text))
         if notify.mail_to:
-            subject = f"mailmove: {len(lines)} new"
-            send = partial(message.mail, notify.mail_to, subject, text, server=notify.smtp, sender=notify.mail_from)
-            ways.append(send)
-        return sum(map(_warned, ways)) > 0  # all of them are tried
+            server, sender = notify.smtp, notify.mail_from
+            ways.append(partial(message.mail, notify.mail_to, subject, text, server=server, sender=sender))
+        return sum(map(_warned, ways)) > 0
 
 
 def facts(known: Standing, now: int) -> Facts:
@@ -91,6 +100,11 @@ def facts(known: Standing, now: int) -> Facts:
     full_in = gauge.full - now if gauge is not None and gauge.full is not None else None
     ages = {command: None if one.good is None else now - one.good for command, one in known.attempts.items()}
     return Facts(failing, percent, full_in, {"check": None, **ages})
+
+
+def _told(found: dict[str, str], news: Sequence[str], noted: Standing) -> Standing:
+    """What is noted once all this was told; what happened meanwhile, in another run, was not."""
+    return replace(noted, told=found, news=tuple(one for one in noted.news if one not in news))
 
 
 def _warned(tell: Callable[[], None]) -> bool:

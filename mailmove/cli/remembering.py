@@ -57,7 +57,8 @@ def _after(setup: Setup, place: Place, came: Mapping[str, Came], now: int, befor
         attempts[step] = attempts.get(step, Attempt(0)).then(now, int(one.exit), one.what, one.kind)
         if one.gauge is not None:
             gauge = Gauged(now, *one.gauge)
+    happened = {event: None for one in came.values() for event in one.news} if setup.config.notify.tells else {}
+    after = replace(before, attempts=attempts, gauge=gauge, news=tuple(dict.fromkeys(before.news) | happened))
     if place.url:
-        return replace(before, name=before.name or place.name, attempts=attempts, gauge=gauge)
-    config = os.path.abspath(setup.config.path)
-    return replace(before, name=place.name, config=config, attempts=attempts, gauge=gauge)
+        return replace(after, name=before.name or place.name)
+    return replace(after, name=place.name, config=os.path.abspath(setup.config.path))

@@ -92,4 +92,4 @@ def run(
     telling.begin()
     outcomes = running.run(setup, places, running.telling(setup, report, start))
     exit_code = running.present("run", setup, outcomes, running.Told, remembered=True)
-    raise typer.Exit(telling.end(places, exit_code))
+    raise typer.Exit(telling.end(outcomes, exit_code))

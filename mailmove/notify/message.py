@@ -1,14 +1,15 @@
-"""Notices for people: by a command of theirs, or by mail through sendmail or an SMTP server."""
+"""Notices for people: by a command of theirs, by Apprise, or by mail through sendmail or an SMTP server."""
 
 from __future__ import annotations
 
+import logging
 import smtplib
 import socket
 import subprocess
 from collections.abc import Sequence
 from email.message import EmailMessage
 
-from mailmove.errors import Unreachable
+from mailmove.errors import LackingError, Unreachable
 from mailmove.safe import visible
 
 TIMEOUT = 60  # seconds
@@ -46,3 +47,23 @@ def mail(to: str, subject: str, text: str, *, server: str = "", sender: str = ""
             smtp.send_message(message)
     except (OSError, smtplib.SMTPException, ValueError) as error:
         raise Unreachable(f"the notice could not be sent by mail: {visible(str(error))}") from None
+
+
+def send(urls: Sequence[str], subject: str, text: str) -> None:
+    """Send a notice to everything that Apprise's URLs name; none of them is in an error or a log.
+
+    :raises LackingError: without apprise.
+    :raises Unreachable: when one of them does not take it.
+    """
+    try:
+        from apprise import Apprise  # an extra, and slow to load
+    except ImportError:
+        raise LackingError("urls of [notify] need apprise", "Install it: pip install 'mailmove[notify]'") from None
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    failed = []
+    for number, url in enumerate(urls, 1):
+        told = Apprise()
+        if not told.add(url) or not told.notify(title=subject, body=text):
+            failed.append(str(number))
+    if failed:
+        raise Unreachable(f"notices could not be sent by urls {', '.join(failed)} of {len(urls)}")

@@ -21,13 +21,15 @@ class Step(StrEnum):
 class Came(NamedTuple):
     """What a command, or a step of a run, came to for one account: what went wrong, safe for a terminal, and its kind.
 
-    ``gauge`` is what an audit found: octets or messages used, the limit, and when it is full in Unix seconds.
+    ``gauge`` is what an audit found: octets or messages used, the limit, and when it is full in Unix seconds. ``news``
+    is what somebody should know though nothing went wrong, safe for a terminal.
     """
 
     exit: Exit
     what: str = ""
     kind: str = ""
     gauge: tuple[int, int | None, int | None] | None = None
+    news: tuple[str, ...] = ()
 
 
 _LOST = frozenset({Exit.UNREACHABLE, Exit.LOGIN})

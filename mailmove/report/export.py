@@ -7,6 +7,7 @@ from typing import Any
 
 from mailmove.errors import Exit
 from mailmove.jobs.export.result import ExportResult, Failure
+from mailmove.plan.steps import Came
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
@@ -59,6 +60,14 @@ def problems(result: ExportResult, again: Again = ALL) -> Iterator[str]:
         yield f"  What came instead: {again.command('show', doubted)}"
         yield f"  If that is the message: {again.command('export', '--take', doubted)}"
     yield from notes(result)
+
+
+def came(result: ExportResult) -> dict[str, Came]:
+    """What it came to; that a folder is numbered anew is news."""
+    what = next(iter(problems(result)), "") if result.exit else ""
+    kind = result.exit.name.lower() if result.exit else ""
+    news = tuple(f"{one.folder.shown}: {one.renumbered}" for one in result.folders if one.renumbered)
+    return {"export": Came(result.exit, what, kind, news=news)}
 
 
 def notes(result: ExportResult) -> Iterator[str]:

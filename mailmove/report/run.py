@@ -67,7 +67,6 @@ def _unagreed(result: PruneResult, again: Again) -> Iterator[str]:
 def came(result: RunResult) -> dict[str, Came]:
     """What each step that was taken came to."""
     told: dict[Step, Callable[[Any], Iterator[str]]] = {
-        Step.EXPORT: export.problems,
         Step.COPY: copy.problems,
         Step.PRUNE: prune.problems,
         Step.AUDIT: _AUDIT.problems,
@@ -77,6 +76,8 @@ def came(result: RunResult) -> dict[str, Came]:
         error, outcome = result.failed.get(step), getattr(result, step.value)
         if error is not None:
             noted[step.value] = Came(code, error.what, error.kind)
+        elif isinstance(outcome, ExportResult):
+            noted.update(export.came(outcome))
         elif step is Step.PRUNE and result.unagreed:
             noted[step.value] = Came(code, "nobody has agreed yet that its policy is followed", "not-agreed")
         else:

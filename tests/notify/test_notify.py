@@ -13,6 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from mailmove.accounts import config
+from mailmove.errors import RefusedError, Unreachable, UsageError
+from mailmove.notify import message as told
+from mailmove.notify import ping
 from mailmove.plan.alarms import DAY, Facts, Failing, Thresholds, alarms, news
 from tests.kit import NOW, Program, message
 from tests.servers.scripted import Scripted
@@ -32,7 +36,7 @@ class Switch(ThreadingHTTPServer):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
                 parts = urlsplit(self.path)
-                switch.pings.append((parts.path, parse_qs(parts.query)["rid"][0], body))
+                switch.pings.append((parts.path, parse_qs(parts.query).get("rid", [""])[0], body))
                 self.send_response(switch.status)
                 self.end_headers()
 
@@ -101,7 +105,8 @@ def notify(mailmove: Program, **keys: Any) -> None:
     mailmove.configure(f"{path.read_text()}[notify]\n{table}")
 
 
-def test_a_switch_is_told_the_beginning_and_the_end_of_each_run(
+@pytest.mark.fault(98)
+def test_a_switch_is_told_of_each_run_and_one_that_fails_is_a_warning_without_its_url(
     box: Scripted, mailmove: Program, switch: Switch
 ) -> None:
     notify(mailmove, ping=switch.url)
@@ -111,36 +116,35 @@ def test_a_switch_is_told_the_beginning_and_the_end_of_each_run(
     assert paths == [f"/{SECRET}/start", f"/{SECRET}", f"/{SECRET}/start", f"/{SECRET}/fail"]
     runs = [rid for _, rid, _ in switch.pings]
     assert runs[0] == runs[1] != runs[2] == runs[3]
-    assert [body for _, _, body in switch.pings] == ["", "accounts 1, exit code 0", "", "accounts 1, exit code 5"]
+    ends = ["accounts 1, failed 0, exit code 0", "accounts 1, failed 1, exit code 5"]
+    assert [body for _, _, body in switch.pings if body] == ends
     assert mailmove("run", "box").code == 5
     assert len(switch.pings) == 4, "a run of some accounts says nothing of all"
-
-
-@pytest.mark.fault(98)
-def test_a_switch_that_fails_is_a_warning_and_its_url_is_nowhere(
-    box: Scripted, mailmove: Program, switch: Switch
-) -> None:
     switch.status = 404
-    url = switch.url
-    notify(mailmove, ping=url)
-    for status in (404, None):
-        if status is None:
-            switch.shutdown()
-            switch.server_close()
-        done = mailmove("run", "-vv")
-        assert done.code in (0, 5)
-        assert "warning: the ping" in done.err
-        assert SECRET not in done.out + done.err
-    for wrong in (f"ftp://x/{SECRET}", f"http://[{SECRET}", f"http:///{SECRET}"):
-        path = mailmove.home / ".config" / "mailmove" / "config.toml"
-        mailmove.configure(path.read_text().replace(url, wrong))
-        url = wrong
-        done = mailmove("run")
-        assert done.code == 2 and "ping" in done.err and SECRET not in done.out + done.err, done.err
+    done = mailmove("run", "-vv")
+    assert done.code == 5 and done.err.count("warning: the ping was refused: HTTP status 404") == 2
+    assert SECRET not in done.out + done.err
 
 
 @pytest.mark.fault(98)
-def test_a_notice_comes_once_until_it_changes(box: Scripted, mailmove: Program, tmp_path: Path, sink: Sink) -> None:
+@pytest.mark.parametrize("far", ["http://127.0.0.1:1", "http://[::1]:1", "http://" + "x" * 70 + ".invalid"])
+def test_a_switch_that_is_not_there_is_named_without_its_url(far: str) -> None:
+    with pytest.raises(Unreachable, match="the ping failed") as caught:
+        ping.ping(f"{far}/{SECRET}", ping.Signal.START, "1")
+    assert SECRET not in str(caught.value) and far[8:] not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [f"ftp://x/{SECRET}", f"http://[{SECRET}", f"http:///{SECRET}"])
+def test_what_is_no_url_of_a_switch_is_refused_without_saying_it(wrong: str) -> None:
+    with pytest.raises(UsageError, match="ping: ") as caught:
+        config.read(f"[notify]\nping = {json.dumps(wrong)}\n".encode(), "config.toml")
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.fault(98)
+def test_a_notice_comes_once_until_it_changes(
+    box: Scripted, mailmove: Program, tmp_path: Path, sink: Sink, switch: Switch
+) -> None:
     heard, broken = tmp_path / "heard", tmp_path / "broken"
     script = tmp_path / "tell"
     script.write_text(f"#!/bin/sh\n[ -e {broken} ] && exit 1\ncat >> {heard}\n")
@@ -155,24 +159,38 @@ def test_a_notice_comes_once_until_it_changes(box: Scripted, mailmove: Program, 
     assert mailmove("run").code == 5
     assert heard.read_text() == "box: export fails: login-refused\n\nAll of it: mailmove status\n"
     assert mailmove("run").code == 5
-    assert heard.read_text().count("box") == 1, "it is told once"
-    assert mailmove("run").code == 0
-    config = mailmove.home / ".config" / "mailmove" / "config.toml"
+    assert heard.read_text().count("login-refused") == 1, "it is told once"
+    path = mailmove.home / ".config" / "mailmove" / "config.toml"
     port = sink.server_address[1]
-    keys = f'mail_to = "me@example.org"\nsmtp = "127.0.0.1:{port}"\ncheck_older_than = "7d"\n'
-    mailmove.configure(config.read_text() + keys)
+    keys = {"mail_to": "me@example.org", "smtp": f"127.0.0.1:{port}", "check_older_than": "7d"}
+    keys["urls"] = [switch.url.replace("http", "json")]  # type: ignore[assignment]
+    mailmove.configure(path.read_text() + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()))
+    box.store.add("INBOX").uidvalidity += 1
     for _ in range(2):
         assert mailmove("run").code == 0
     (mail,) = sink.mails
     assert "To: me@example.org" in mail and "box: no good check within 7 days" in mail
+    assert "box: INBOX: its UIDVALIDITY changed from" in mail
     assert "secret of the subject" not in mail
-    assert heard.read_text().count("no good check") == 1
+    ((_, _, posted),) = switch.pings
+    assert "no good check within 7 days" in posted
+    assert heard.read_text().count("no good check") == heard.read_text().count("UIDVALIDITY") == 1
 
 
-def test_a_configuration_that_others_can_write_names_no_command(box: Scripted, mailmove: Program) -> None:
-    notify(mailmove, command=["true"])
-    (mailmove.home / ".config" / "mailmove" / "config.toml").chmod(0o666)
-    assert mailmove("run").code == 8
+def test_apprise_s_urls_are_secrets(switch: Switch) -> None:
+    url = switch.url.replace("http", "json")
+    switch.status = 500
+    with pytest.raises(Unreachable, match="by urls 1, 2 of 2") as caught:
+        told.send([url, f"nobody://{SECRET}"], "subject", "text")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_configuration_that_others_can_write_names_no_command(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[notify]\ncommand = ["true"]\n')
+    path.chmod(0o666)
+    with pytest.raises(RefusedError, match="others can write"):
+        config.load(str(path))
 
 
 @pytest.mark.parametrize(

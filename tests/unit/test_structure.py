@@ -109,6 +109,7 @@ ONLY_IN = {
     "email": {"mail", "demo", "notify"},
     "subprocess": {"accounts", "archive", "cli", "demo", "mail", "notify", "serving"},
     "smtplib": {"notify"},
+    "apprise": {"notify"},
 }
 """Libraries, and the only places that know them."""
 

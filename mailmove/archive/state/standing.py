@@ -56,8 +56,8 @@ class Standing:
     """All that is noted of a login.
 
     ``config`` is the configuration that has it under ``name``, None where none does any more. ``consent`` is when
-    somebody agreed that it is pruned by its policy while nobody watches. ``told`` is what notices said, by
-    what it is about.
+    somebody agreed that it is pruned by its policy while nobody watches. ``told`` is what notices said, by what it
+    is about; ``news`` is what happened since, and nobody was told yet.
     """
 
     login: str
@@ -67,6 +67,7 @@ class Standing:
     consent: int | None = None
     gauge: Gauged | None = None
     told: Mapping[str, str] = field(default_factory=dict)
+    news: tuple[str, ...] = ()
 
 
 def read(memory: Memory, login: str) -> Standing:
@@ -124,6 +125,7 @@ def _load(path: str) -> Standing | None:
             _moment(noted["consent"]),
             None if noted["gauge"] is None else _gauged(noted["gauge"]),
             {str(about): str(text) for about, text in noted.get("told", {}).items()},
+            tuple(map(str, noted.get("news", ()))),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArchiveDamaged(

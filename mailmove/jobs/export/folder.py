@@ -180,9 +180,10 @@ class FolderExport:
             left = frozenset(uid for uid, record in known.items() if not record.gone)
             if left:
                 self.after.append(records.Gone(old.wire, old.uidvalidity, left, _now()))
+                outcome.renumbered = f"its UIDVALIDITY changed from {old.uidvalidity} to {uidvalidity}"
                 outcome.notes.append(
-                    f"its UIDVALIDITY changed from {old.uidvalidity} to {uidvalidity}: what was archived before "
-                    f"({plural(len(left), 'message')}) is kept in a directory of its own"
+                    f"{outcome.renumbered}: what was archived before ({plural(len(left), 'message')}) is kept in a "
+                    "directory of its own"
                 )
 
     def _missing(self, where: FolderDir, missing: frozenset[Base], outcome: FolderResult) -> frozenset[int]:

@@ -41,6 +41,8 @@ class FolderResult:
     """Erased from the archive once, and not fetched again."""
     failures: list[Failure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    renumbered: str = ""
+    """That the server gave the folder a new UIDVALIDITY, in words; empty: it did not."""
 
     def fail(self, why: str, uid: int = 0, *, doubted: bool = False) -> None:
         """Name something that is not in the archive."""
