@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,6 +12,24 @@ from mailmove.serving.channel import Channel
 from mailmove.serving.shelf import Shelf
 
 _REMEMBERED = 1000  # addresses that guessed wrong
+
+
+class NotEncrypted(Exception):
+    """Passwords are taken over TLS only, and this connection has none."""
+
+
+class Wrong(Exception):
+    """There is no such user, or that is not the password."""
+
+    def __init__(self) -> None:
+        super().__init__("no such user or password; see: mailmove serve --show-login")
+
+
+class NoPlain(Exception):
+    """What was said is no answer to SASL PLAIN (RFC 4616)."""
+
+    def __init__(self) -> None:
+        super().__init__("that is no answer to PLAIN")
 
 
 @dataclass(frozen=True)
@@ -35,8 +54,33 @@ class Logins:
         """Whether a password may be sent over this connection."""
         return channel.encrypted or not self._only_encrypted
 
-    async def check(self, channel: Channel, user: str, password: str) -> Login | None:
-        """The login of this name and password; None, after a while, when they are none."""
+    def must_be_allowed(self, channel: Channel) -> None:
+        """See to it that no password is taken where others could listen.
+
+        :raises NotEncrypted: when they could.
+        """
+        if not self.allowed(channel):
+            raise NotEncrypted
+
+    async def plain(self, channel: Channel, response: bytes | None) -> tuple[str, str]:
+        """User and password by SASL PLAIN; where nothing came with the command they are asked for.
+
+        :raises NotEncrypted: where others could listen.
+        :raises NoPlain: when what comes is something else; also ``*``, by which a program gives up (RFC 4954 4).
+        """
+        self.must_be_allowed(channel)
+        if response is None:
+            await channel.write(b"+ \r\n")
+            response = await channel.line()
+        return _plain(response)
+
+    async def check(self, channel: Channel, user: str, password: str) -> Login:
+        """The login of this name and password.
+
+        :raises NotEncrypted: where others could listen.
+        :raises Wrong: after a while, when they are none.
+        """
+        self.must_be_allowed(channel)
         login = self._logins.get(user)
         expected = login.password if login is not None else ""
         good = hmac.compare_digest(password.encode("utf-8", "replace"), expected.encode())
@@ -49,7 +93,7 @@ class Logins:
         while len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
         await asyncio.sleep(min(channel.limits.slow * 2 ** min(failed, 10), channel.limits.slowest))
-        return None
+        raise Wrong
 
     def folder(self, user: str) -> tuple[str, str]:
         """A user name as POP3 has it, ``ACCOUNT+FOLDER``: the account, and the folder; empty: all of it."""
@@ -63,15 +107,11 @@ class Logins:
         return user, ""
 
 
-def plain(response: bytes) -> tuple[str, str] | None:
-    """User and password of SASL PLAIN (RFC 4616), decoded from base64; None where it is none."""
-    import base64
-    import binascii
-
+def _plain(response: bytes) -> tuple[str, str]:
     try:
         parts = base64.b64decode(response, validate=True).decode("utf-8").split("\0")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
+    except ValueError:
+        raise NoPlain from None
     if len(parts) != 3 or parts[0] not in ("", parts[1]):
-        return None
+        raise NoPlain
     return parts[1], parts[2]

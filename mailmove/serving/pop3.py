@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 
 from mailmove import utf7
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 from mailmove.serving import octets, parts
 from mailmove.serving.channel import Channel, Closed
+from mailmove.serving.drop import Drop
 from mailmove.serving.folders import Mailbox
-from mailmove.serving.logins import Logins, plain
+from mailmove.serving.logins import Logins, NoPlain, NotEncrypted, Wrong
+from mailmove.serving.messages import Item
 from mailmove.serving.octets import PIECE, Octets
-from mailmove.serving.shelf import Item, Shelf, Snapshot
+from mailmove.serving.shelf import Shelf, Snapshot
 
 _NUMBER = re.compile(r"[1-9]\d{0,9}", re.ASCII)
 _COUNT = re.compile(r"\d{1,10}", re.ASCII)
 _MAX_BAD = 30
-
-Drop = Sequence[tuple[Mailbox, Item]]
 
 
 class Refused(Exception):
@@ -41,7 +41,7 @@ class Session:
         self._version = version
         self._user: str | None = None
         self._snapshot: Snapshot | None = None
-        self._drop: Drop = ()
+        self._drop = Drop(())
         self._always: dict[str, Callable[[str], Awaitable[None]]] = {"CAPA": self._capa}
         self._before: dict[str, Callable[[str], Awaitable[None]]] = {
             "STLS": self._stls,
@@ -87,8 +87,12 @@ class Session:
             if does is None:
                 raise Refused("no such command here")
             await does(argument)
-        except Refused as refused:
+        except (Refused, NoPlain) as refused:
             await self._send(f"-ERR {refused}")
+        except NotEncrypted:
+            await self._send("-ERR only over TLS: STLS first")
+        except Wrong as wrong:
+            await self._send(f"-ERR [AUTH] {wrong}")
         except ArchiveError as error:
             await self._send(f"-ERR [SYS/PERM] {error.what}")
         return does is not None
@@ -118,12 +122,11 @@ class Session:
         self._user = None
 
     async def _name(self, argument: str) -> None:
-        self._must_be_allowed()
+        self._logins.must_be_allowed(self._channel)
         self._user = argument
         await self._send("+OK and the password?")
 
     async def _pass(self, argument: str) -> None:
-        self._must_be_allowed()
         if self._user is None:
             raise Refused("first the user")
         user, self._user = self._user, None
@@ -136,24 +139,12 @@ class Session:
         kind, _, response = argument.partition(" ")
         if kind.upper() != "PLAIN":
             raise Refused("only PLAIN is known")
-        self._must_be_allowed()
-        if not response:
-            await self._channel.write(b"+ \r\n")
-            response = (await self._channel.line()).decode("ascii", "replace")
-        told = plain(response.encode()) if response != "*" else None
-        if told is None:
-            raise Refused("that is no answer to PLAIN")
-        await self._entered(*told)
-
-    def _must_be_allowed(self) -> None:
-        if not self._logins.allowed(self._channel):
-            raise Refused("only over TLS: STLS first")
+        told = b"" if response == "=" else response.encode() or None
+        await self._entered(*await self._logins.plain(self._channel, told))
 
     async def _entered(self, user: str, password: str) -> None:
         account, folder = self._logins.folder(user)
         login = await self._logins.check(self._channel, account, password)
-        if login is None:
-            raise Refused("[AUTH] no such user or password; see: mailmove serve --show-login")
         snapshot, drop = await self._channel.work(_drop, login.shelf, folder)
         self._drop, self._snapshot = drop, snapshot
         await self._send(f"+OK {len(self._drop)} messages")
@@ -161,21 +152,21 @@ class Session:
     # Logged in (RFC 1939 5)
 
     async def _stat(self, _: str) -> None:
-        await self._send(f"+OK {len(self._drop)} {sum(item.row.octets for _, item in self._drop)}")
+        await self._send(f"+OK {len(self._drop)} {sum(self._drop.octets)}")
 
     async def _list(self, argument: str) -> None:
-        await self._told(argument, lambda item: b"%d" % item.row.octets)
+        await self._told(argument, lambda number: b"%d" % self._drop.octets[number])
 
     async def _uidl(self, argument: str) -> None:
-        await self._told(argument, lambda item: item.row.sha256.hex().encode())
+        await self._told(argument, lambda number: self._drop.name(number).encode())
 
-    async def _told(self, argument: str, tell: Callable[[Item], bytes]) -> None:
+    async def _told(self, argument: str, tell: Callable[[int], bytes]) -> None:
         """One line, or that of each message."""
         if argument.strip():
             number = self._number(argument.strip())
-            await self._channel.write(b"+OK %d %b\r\n" % (number, tell(self._drop[number - 1][1])))
+            await self._channel.write(b"+OK %d %b\r\n" % (number, tell(number - 1)))
             return
-        lines = (b"%d %b\r\n" % (number, tell(item)) for number, (_, item) in enumerate(self._drop, 1))
+        lines = (b"%d %b\r\n" % (number + 1, tell(number)) for number in range(len(self._drop)))
         await self._channel.write(b"+OK\r\n")
         await self._channel.stream(lines)
         await self._channel.write(b".\r\n")
@@ -216,17 +207,12 @@ def _drop(shelf: Shelf, folder: str) -> tuple[Snapshot, Drop]:
     """
     snapshot = shelf.snapshot()
     if not folder:
-        return snapshot, list(snapshot.once())
+        return snapshot, snapshot.once
     name = "INBOX" if folder.upper() == "INBOX" else folder
     box = snapshot.mailboxes.get(utf7.encode(name)) or snapshot.mailboxes.get(name.encode("utf-8", "replace"))
     if box is None:
         raise Refused(f"[AUTH] there is no folder {visible(folder)}")
-    once = {item.row.sha256: item for item in reversed(snapshot.listing(box).items)}
-    return snapshot, [(box, item) for item in sorted(once.values(), key=_age)]
-
-
-def _age(item: Item) -> tuple[int, bytes]:
-    return item.row.arrival, item.row.sha256
+    return snapshot, Drop([(box, snapshot.listing(box).items)])
 
 
 def _pieces(snapshot: Snapshot, box: Mailbox, item: Item, lines: int | None) -> Iterator[bytes]:

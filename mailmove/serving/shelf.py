@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Generic, TypeVar
 
 from mailmove.archive.files.names import Base
 from mailmove.archive.index.headers import Headers
@@ -23,20 +23,17 @@ from mailmove.errors import ArchiveError
 from mailmove.model import MessageId
 from mailmove.safe import visible
 from mailmove.serving import folders
+from mailmove.serving.drop import Drop
 from mailmove.serving.folders import Contents, Kind, Mailbox
+from mailmove.serving.messages import Item, Messages, internaldate
 from mailmove.serving.uids import OwnUids
 
-_LISTINGS = 200_000  # messages whose listings are kept for the next program that asks
+_KEPT = 300_000  # messages that are held for the next program that asks
 
+T = TypeVar("T", bound=Sized)
+Key = TypeVar("Key")
 Stamp = tuple[tuple[int, int, int, int], ...]
 Opener = Callable[[], Archive]
-
-
-class Item(NamedTuple):
-    """A message of a folder as it is served: its UID here, and what the archive has on record of it."""
-
-    uid: int
-    row: Row
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,15 @@ class Listing:
     mailbox: Mailbox
     uidvalidity: int
     uidnext: int
-    items: tuple[Item, ...]
+    items: Messages
+
+    def __len__(self) -> int:
+        return len(self.items)
 
     @cached_property
     def unseen(self) -> int:
         r"""How many are not ``\\Seen``."""
-        return sum("\\seen" not in item.row.flags.lower() for item in self.items)
+        return sum(count for text, count in Counter(self.items.flags).items() if "\\seen" not in text.lower())
 
 
 class Snapshot:
@@ -62,7 +62,8 @@ class Snapshot:
         self.stamp = stamp
         self._own = own
         self._lock = threading.RLock()
-        self._listings: OrderedDict[bytes, Listing] = OrderedDict()
+        self._all = _Kept(self._read)  # shared by all that show a directory
+        self._listings = _Kept(self._listed)
         self._seen: dict[bytes, tuple[int, int, int, int]] = {}
 
     def __del__(self) -> None:
@@ -88,20 +89,13 @@ class Snapshot:
         :raises ArchiveError: when UIDs of our own cannot be read or kept.
         """
         with self._reading():
-            found = self._listings.get(mailbox.name)
-            if found is None:
-                found = self._listings[mailbox.name] = self._listed(mailbox)
-            self._listings.move_to_end(mailbox.name)
-            while len(self._listings) > 1 and sum(len(each.items) for each in self._listings.values()) > _LISTINGS:
-                self._listings.popitem(last=False)
-            return found
+            return self._listings.get(mailbox)
 
     def stored(self, mailbox: Mailbox, item: Item) -> Stored:
         """Where the octets of a message are."""
-        row = item.row
-        base = Base(row.arrival, mailbox.uidvalidity, row.uid, row.octets, row.sha256.hex()[:32])
-        flags = frozenset(row.flags.split())
-        return Stored(MessageId(mailbox.wire, mailbox.uidvalidity, row.uid), base, row.sha256, flags)
+        base = Base(item.arrival, mailbox.uidvalidity, item.archived, item.octets, item.sha256.hex()[:32])
+        flags = frozenset(item.flags.split())
+        return Stored(MessageId(mailbox.wire, mailbox.uidvalidity, item.archived), base, item.sha256, flags)
 
     def copies(self, sha256: bytes) -> list[Stored]:
         """The messages of the archive that have these octets."""
@@ -113,19 +107,12 @@ class Snapshot:
         with self._reading():
             return self.archive.index.headers(stored)
 
-    def once(self) -> Iterator[tuple[Mailbox, Item]]:
+    @cached_property
+    def once(self) -> Drop:
         """Every message of the archive, equal ones once, the oldest arrival first."""
-        held: list[tuple[Mailbox, Row]] = []
         with self._reading():
-            for directory in self.archive.manifest.folders:
-                box = Mailbox(b"", None, None, Kind.WHOLE, directory.wire, directory.uidvalidity)
-                held += ((box, row) for row in self.archive.index.rows(box.wire, box.uidvalidity))
-        held.sort(key=lambda one: (one[1].arrival, one[1].sha256))
-        seen: set[bytes] = set()
-        for box, row in held:
-            if row.sha256 not in seen:
-                seen.add(row.sha256)
-                yield box, Item(row.uid, row)
+            held = [(each.wire, each.uidvalidity) for each in self.archive.manifest.folders]
+            return Drop([(Mailbox(b"", None, None, Kind.WHOLE, *each), self._all.get(each)) for each in held])
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -140,28 +127,60 @@ class Snapshot:
         return Contents(directory, bool(lasting), bool(others), frozenset(label for told in labels for label in told))
 
     def _listed(self, mailbox: Mailbox) -> Listing:
-        rows = self._rows(mailbox.wire, mailbox.uidvalidity) if mailbox.kind is not Kind.EMPTY else []
-        uidvalidity = mailbox.uidvalidity
-        if mailbox.kind in (Kind.WHOLE, Kind.EMPTY):
-            whole = tuple(
-                Item(row.uid, row) for row in rows if row.current and folders.lasts(mailbox.uidvalidity, row.uid)
-            )
-            return Listing(mailbox, uidvalidity, max((item.uid for item in whole), default=0) + 1, whole)
+        wire, uidvalidity = mailbox.wire, mailbox.uidvalidity
+        if mailbox.kind is Kind.WHOLE:
+            whole = self._all.get((wire, uidvalidity))
+            if self.archive.index.lasting(wire, uidvalidity, folders.BELOW) != (len(whole), 0):
+                whole = Messages(_item(row) for row in self._rows(wire, uidvalidity) if _lasts(row, uidvalidity))
+            return Listing(mailbox, uidvalidity, max(whole.uids, default=0) + 1, whole)
+        if mailbox.kind is Kind.EMPTY:
+            return Listing(mailbox, uidvalidity, 1, Messages())
         if mailbox.kind is Kind.LABEL:
-            labels = self.archive.index.labels(mailbox.wire, uidvalidity)
-            rows = [row for row in rows if row.current and mailbox.label in labels.get(row.uid, ())]
+            labels = self.archive.index.labels(wire, uidvalidity)
+            rows = [
+                row for row in self._rows(wire, uidvalidity) if row.current and mailbox.label in labels.get(row.uid, ())
+            ]
         else:
-            rows = [row for row in rows if not (row.current and folders.lasts(uidvalidity, row.uid))]
+            rows = [row for row in self._rows(wire, uidvalidity) if not _lasts(row, uidvalidity)]
         named = {f"{row.uid} {row.arrival} {row.sha256.hex()}": row for row in rows}
         numbered = self._own.number(mailbox.key, named)
-        items = sorted((Item(numbered.uids[name], row) for name, row in named.items()), key=lambda item: item.uid)
-        return Listing(mailbox, numbered.uidvalidity, numbered.uidnext, tuple(items))
+        items = (_item(row)._replace(uid=numbered.uids[name]) for name, row in named.items())
+        return Listing(mailbox, numbered.uidvalidity, numbered.uidnext, Messages(sorted(items)))
 
-    def _rows(self, wire: bytes, uidvalidity: int) -> list[Row]:
+    def _read(self, directory: tuple[bytes, int]) -> Messages:
+        return Messages(map(_item, self._rows(*directory)))
+
+    def _rows(self, wire: bytes, uidvalidity: int) -> Iterator[Row]:
         """What the archive has of a folder; of a message that was put back, whose file serves two UIDs, the later."""
-        rows = self.archive.index.rows(wire, uidvalidity)
         spare = {(old.id.uid, old.sha256) for old in self.archive.index.replaced(wire, uidvalidity)}
-        return [row for row in rows if (row.uid, row.sha256) not in spare] if spare else rows
+        return (row for row in self.archive.index.rows(wire, uidvalidity) if (row.uid, row.sha256) not in spare)
+
+
+class _Kept(Generic[Key, T]):
+    """What was read last, as far as it is not more than so many messages."""
+
+    def __init__(self, read: Callable[[Key], T]) -> None:
+        self._read = read
+        self._held: OrderedDict[Key, T] = OrderedDict()
+
+    def get(self, key: Key) -> T:
+        found = self._held.get(key)
+        if found is None:
+            found = self._held[key] = self._read(key)
+        self._held.move_to_end(key)
+        while len(self._held) > 1 and sum(map(len, self._held.values())) > _KEPT:
+            self._held.popitem(last=False)
+        return found
+
+
+def _item(row: Row) -> Item:
+    date = internaldate(row.internaldate, row.arrival)
+    return Item(row.uid, row.uid, row.octets, row.arrival, date, row.flags, row.sha256)
+
+
+def _lasts(row: Row, uidvalidity: int) -> bool:
+    """Whether its UID stands for it, and programs can carry it."""
+    return row.current and folders.lasts(uidvalidity, row.uid)
 
 
 class Shelf:

@@ -163,15 +163,15 @@ class Messages(Tables):
         )
         yield from map(Body._make, rows)
 
-    def rows(self, wire: bytes, uidvalidity: int) -> list[Row]:
-        """Every message of a folder, superseded ones included, in the order of UIDs; many thousands at a time."""
+    def rows(self, wire: bytes, uidvalidity: int) -> Iterator[Row]:
+        """Every message of a folder, superseded ones included, in the order of UIDs."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT uid, octets, arrival, internaldate, flags, sha256, current FROM message WHERE folder = ?"
                 " ORDER BY uid, id",
                 (self._folder(wire, uidvalidity),),
             )
-            return list(map(Row._make, rows))
+            yield from map(Row._make, rows)
 
     def lasting(self, wire: bytes, uidvalidity: int, below: int) -> tuple[int, int]:
         """How many messages of a folder its UIDs below this stand for, and how many others there are."""

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from mailmove.errors import ArchiveError
 from mailmove.serving import octets
 from mailmove.serving.channel import Closed
-from mailmove.serving.imap import strings, structure
+from mailmove.serving.imap import structure
 from mailmove.serving.imap.parser import Item, Section
 from mailmove.serving.imap.sections import Body
 from mailmove.serving.imap.selected import Selected
-from mailmove.serving.shelf import Item as Message
 
 
 class Fetch:
@@ -24,11 +23,11 @@ class Fetch:
         self._selected = selected
         self._sees = not selected.examined and any(isinstance(one, Section) and not one.peek for one in wanted)
         self._wanted = wanted
-        self._record = {
-            "UID": lambda message: b"UID %d" % message.uid,
-            "FLAGS": lambda message: b"FLAGS (%b)" % selected.flags(message),
-            "RFC822.SIZE": lambda message: b"RFC822.SIZE %d" % message.row.octets,
-            "INTERNALDATE": _internaldate,
+        self._record: dict[str, Callable[[int], bytes]] = {
+            "UID": lambda at: b"UID %d" % selected.items.uids[at],
+            "FLAGS": lambda at: b"FLAGS (%b)" % selected.flags(at),
+            "RFC822.SIZE": lambda at: b"RFC822.SIZE %d" % selected.items.octets[at],
+            "INTERNALDATE": lambda at: b'INTERNALDATE "%b"' % selected.items.date(at),
         }
         self.failed: list[str] = []
 
@@ -42,21 +41,18 @@ class Fetch:
         return self._bodies(chosen)
 
     def _records(self, chosen: Sequence[int]) -> Iterator[bytes]:
-        told: list[Callable[[Message], bytes]] = [self._record[str(one)] for one in self._wanted]
-        items = self._selected.items
+        told = [self._record[str(one)] for one in self._wanted]
         for index in chosen:
-            message = items[index]
-            yield b"* %d FETCH (%b)\r\n" % (index + 1, b" ".join([tell(message) for tell in told]))
+            yield b"* %d FETCH (%b)\r\n" % (index + 1, b" ".join([tell(index) for tell in told]))
 
     def _bodies(self, chosen: Sequence[int]) -> Iterator[bytes]:
         selected = self._selected
         for index in chosen:
-            message = selected.items[index]
             begun = False
             try:
-                stored = selected.snapshot.stored(selected.mailbox, message)
+                stored = selected.snapshot.stored(selected.mailbox, selected.items[index])
                 with octets.opened(selected.snapshot, stored) as found:
-                    pieces = self._pieces(message, Body(found))
+                    pieces = self._pieces(index, Body(found))
                     yield b"* %d FETCH (%b" % (index + 1, next(pieces))
                     begun = True
                     yield from pieces
@@ -65,15 +61,15 @@ class Fetch:
                     raise Closed("a message changed while it was sent") from error
                 self.failed.append(error.what)
 
-    def _pieces(self, message: Message, body: Body) -> Iterator[bytes]:
+    def _pieces(self, index: int, body: Body) -> Iterator[bytes]:
         """The items of a message; nothing comes before all that is not a long literal was made."""
-        changes = self._sees and self._selected.see(message)
+        changes = self._sees and self._selected.see(index)
         wanted = self._wanted if not changes or "FLAGS" in self._wanted else [*self._wanted, "FLAGS"]
         held: list[bytes] = []
         for number, one in enumerate(wanted):
             held.append(b" " if number else b"")
             if not isinstance(one, Section):
-                held.append(self._told(one, message, body))
+                held.append(self._told(one, index, body))
                 continue
             held.append(one.label + b" ")
             literal = body.section(one)
@@ -87,14 +83,10 @@ class Fetch:
                     held = []
         yield b"%b)\r\n" % b"".join(held)
 
-    def _told(self, one: str, message: Message, body: Body) -> bytes:
+    def _told(self, one: str, index: int, body: Body) -> bytes:
         if one in self._record:
-            return self._record[one](message)
+            return self._record[one](index)
         if one == "ENVELOPE":
             return b"ENVELOPE " + structure.envelope(body.root)
         extended = one == "BODYSTRUCTURE"
         return one.encode() + b" " + structure.bodystructure(body.octets, body.root, extended=extended)
-
-
-def _internaldate(message: Message) -> bytes:
-    return b'INTERNALDATE "%b"' % strings.internaldate(message.row.internaldate, message.row.arrival)

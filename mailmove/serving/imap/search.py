@@ -12,11 +12,10 @@ from mailmove.mail import charsets, fields
 from mailmove.mail.searchable import Searchable, searchable
 from mailmove.mail.words import folded
 from mailmove.serving import octets, parts
-from mailmove.serving.imap import strings
 from mailmove.serving.imap.parser import Key
 from mailmove.serving.imap.selected import Selected
+from mailmove.serving.messages import Item
 from mailmove.serving.parts import Field
-from mailmove.serving.shelf import Item
 
 MAX_READ = 32 << 20  # octets of a message that are looked through
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -107,11 +106,11 @@ class _Look:
             case "SEQUENCE" | "UID":
                 return self._index in self._search.chosen(key)
             case "LARGER":
-                return self._item.row.octets > key.number
+                return self._item.octets > key.number
             case "SMALLER":
-                return self._item.row.octets < key.number
+                return self._item.octets < key.number
             case "SEEN" | "UNSEEN":
-                return self._search.selected.is_seen(self._item) is (key.name == "SEEN")
+                return self._search.selected.is_seen(self._index) is (key.name == "SEEN")
             case "KEYWORD" | "UNKEYWORD":
                 return self._flagged(key.text.decode()) is (key.name == "KEYWORD")
         name = key.name.removeprefix("UN")
@@ -122,7 +121,7 @@ class _Look:
         return self._says(key)
 
     def _flagged(self, flag: str) -> bool:
-        return flag.lower() in self._item.row.flags.lower().split()
+        return flag.lower() in self._item.flags.lower().split()
 
     def _dated(self, name: str, day: date) -> bool:
         mine = self._sent() if name.startswith("SENT") else self._arrived()
@@ -137,8 +136,7 @@ class _Look:
 
     def _arrived(self) -> date | None:
         """The day as its INTERNALDATE has it, whatever the zone."""
-        row = self._item.row
-        return _date(strings.internaldate(row.internaldate, row.arrival)[:11].replace(b"-", b" "))
+        return _date(self._item.date[:11].replace(b"-", b" "))
 
     def _sent(self) -> date | None:
         """The day as its Date field has it, whatever the zone."""

@@ -16,7 +16,7 @@ from mailmove.serving.imap.fetch import Fetch
 from mailmove.serving.imap.parser import BadCommand, Parser
 from mailmove.serving.imap.search import Search
 from mailmove.serving.imap.selected import Selected
-from mailmove.serving.logins import Login, Logins, plain
+from mailmove.serving.logins import Login, Logins, NoPlain, NotEncrypted, Wrong
 from mailmove.serving.shelf import Listing, Snapshot
 
 _LITERAL = re.compile(rb"\{(\d{1,10})(\+?)\}\Z")
@@ -146,11 +146,15 @@ class Session:
             parser.space()
             name = parser.atom()
             told = await self._command(name).does(parser)
-        except BadCommand as error:
+        except (BadCommand, NoPlain) as error:
             await self._send(f"{tag} BAD {name[:40]} {error}".replace("  ", " "))
             return False
         except No as error:
             told = f"NO {error}"
+        except NotEncrypted:
+            told = "NO [PRIVACYREQUIRED] only over TLS"
+        except Wrong as wrong:
+            told = f"NO [AUTHENTICATIONFAILED] {wrong}"
         except ArchiveError as error:
             told = f"NO [UNAVAILABLE] {error.what}"
         await self._send(f"{tag} {told}")
@@ -225,37 +229,20 @@ class Session:
         parser.space()
         password = parser.astring()
         parser.end()
-        return await self._entered((user.decode("utf-8", "replace"), password.decode("utf-8", "replace")))
+        return await self._entered(user.decode("utf-8", "replace"), password.decode("utf-8", "replace"))
 
     async def _authenticate(self, parser: Parser) -> str:
         parser.space()
         if parser.atom() != "PLAIN":
             raise No("[CANNOT] only PLAIN is known")
-        self._must_be_allowed()
+        response = None
         if parser.follows(b" "):
             response = b"" if parser.follows(b"=") else parser.astring()
-            parser.end()
-        else:
-            parser.end()
-            await self._channel.write(b"+ \r\n")
-            response = await self._channel.line()
-        if response == b"*":
-            raise BadCommand("was given up")
-        told = plain(response)
-        if told is None:
-            raise BadCommand("that is no answer to PLAIN")
-        return await self._entered(told)
+        parser.end()
+        return await self._entered(*await self._logins.plain(self._channel, response))
 
-    def _must_be_allowed(self) -> None:
-        if not self._logins.allowed(self._channel):
-            raise No("[PRIVACYREQUIRED] only over TLS")
-
-    async def _entered(self, told: tuple[str, str]) -> str:
-        self._must_be_allowed()
-        login = await self._logins.check(self._channel, *told)
-        if login is None:
-            raise No("[AUTHENTICATIONFAILED] no such user or password; see: mailmove serve --show-login")
-        self._login = login
+    async def _entered(self, user: str, password: str) -> str:
+        self._login = await self._logins.check(self._channel, user, password)
         return f"OK [CAPABILITY {self._capabilities()}] logged in, read-only"
 
     # Logged in (6.3)
@@ -376,7 +363,7 @@ class Session:
         while (some := await self._channel.work(next, found, None)) is not None:
             hits += some
         items = self._folder.items
-        numbers = (b" %d" % (items[hit].uid if by_uid else hit + 1) for hit in hits)
+        numbers = (b" %d" % (items.uids[hit] if by_uid else hit + 1) for hit in hits)
         await self._channel.write(b"* SEARCH%b\r\n" % b"".join(numbers))
         return _completed("SEARCH", search.failed)
 
@@ -396,7 +383,7 @@ class Session:
             raise No(_READ_ONLY)
         chosen = self._folder.chosen(ranges, by_uid=by_uid)
         for index in chosen:
-            self._folder.see(self._folder.items[index], sign == b"+")
+            self._folder.see(index, sign == b"+")
         if what == "FLAGS":
             items = [*(["UID"] if by_uid else []), "FLAGS"]
             await self._channel.stream(Fetch(self._folder, items, by_uid=by_uid).responses(chosen))
@@ -452,7 +439,7 @@ class Session:
 
 def _opening(found: Listing) -> bytes:
     """What SELECT tells of a folder (RFC 3501 6.3.1)."""
-    first = next((number for number, item in enumerate(found.items, 1) if "\\seen" not in item.row.flags.lower()), 0)
+    first = next((number for number, text in enumerate(found.items.flags, 1) if "\\seen" not in text.lower()), 0)
     lines = [
         b"* FLAGS (%b)" % selected.keywords(found.items),
         b"* %d EXISTS" % len(found.items),

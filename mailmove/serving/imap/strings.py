@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable
 from functools import lru_cache
 
 _QUOTABLE = re.compile(rb"[ -!#-\[\]-~]{0,1000}")  # no quote, no backslash, nothing beyond ASCII
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DATE = re.compile(
-    rf"[ 0-3]\d-(?:{'|'.join(_MONTHS)})-\d{{4}} [0-2]\d:[0-5]\d:[0-6]\d [+-][01]\d[0-5]\d", re.IGNORECASE
-)
 _ATOM = re.compile(r"\\?[!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~]+", re.ASCII)
 
 
@@ -43,19 +38,6 @@ def flags(text: str, seen: bool = False) -> bytes:
     if seen and "\\seen" not in text.lower():
         told.append("\\Seen")
     return " ".join(told).encode("ascii")
-
-
-def internaldate(told: str | None, arrival: int) -> bytes:
-    """When a message arrived, as its server said where that is a date; else from Unix seconds, in UTC."""
-    if told is not None and _DATE.fullmatch(told):
-        return told.encode("ascii")
-    try:
-        moment = time.gmtime(arrival)
-    except (OverflowError, ValueError, OSError):
-        moment = time.gmtime(0)
-    year = min(max(moment.tm_year, 1), 9999)
-    day = f"{moment.tm_mday:02d}-{_MONTHS[moment.tm_mon - 1]}-{year:04d}"
-    return f"{day} {moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d} +0000".encode()
 
 
 def sequence(numbers: Iterable[int]) -> bytes:
