@@ -25,6 +25,8 @@ class How(Enum):
 
     REHASHED = "sha256"
     """Its file was read and hashed in this run."""
+    UNCHANGED = "unchanged"
+    """Its file was read and hashed by an earlier run; inode, size and times are what they were then. Of copies only."""
     WAIVED = "none"
     """Not at all: somebody asked to delete what no archive holds."""
 
@@ -49,7 +51,8 @@ class Evidence:
     """A message is in a place: the octets whose SHA-256 is ``sha256``, in the file that was ``seen``.
 
     ``place`` is the UUID of the archive, or of a copy of it; ``besides`` is the evidence of other places, each of which
-    must prove it too. ``at`` and ``valid_until`` are seconds of :func:`clock`.
+    must prove it too. ``at`` and ``valid_until`` are seconds of :func:`clock`; ``since`` is when an earlier run
+    hashed it, in Unix seconds.
     """
 
     message: MessageId
@@ -60,6 +63,7 @@ class Evidence:
     sha256: bytes = b""
     seen: FileSeen | None = None
     besides: tuple[Evidence, ...] = ()
+    since: int = 0
 
     def proves(self, message: MessageId, now: float) -> bool:
         """Whether it is of this very message, and valid at ``now``."""
@@ -74,6 +78,12 @@ Proof = Mapping[int, Evidence]
 def rehashed(message: MessageId, place: str, sha256: bytes, seen: FileSeen, at: float) -> Evidence:
     """Evidence of a file that was hashed at ``at``."""
     return Evidence(message, place, How.REHASHED, at, at + VALID, sha256, seen)
+
+
+def unchanged(message: MessageId, place: str, sha256: bytes, seen: FileSeen, since: int, left: float) -> Evidence:
+    """Evidence of a file that was hashed ``since`` then and is seen to be the same now; for ``left`` more seconds."""
+    at = clock()
+    return Evidence(message, place, How.UNCHANGED, at, at + min(left, VALID), sha256, seen, since=since)
 
 
 def waived(message: MessageId) -> Evidence:

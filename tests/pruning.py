@@ -16,6 +16,7 @@ from mailmove.evidence import waived
 from mailmove.imap.deletion import Deletion, Outcome
 from mailmove.imap.session import Session
 from mailmove.imap.wire import Wire
+from mailmove.jobs.copy.result import Target
 from mailmove.jobs.export.result import ExportResult
 from mailmove.jobs.export.run import Options as ExportOptions
 from mailmove.jobs.export.run import export
@@ -25,7 +26,7 @@ from mailmove.jobs.prune.result import PrunePlan, PruneResult
 from mailmove.jobs.prune.run import carry_out, decline, plan
 from mailmove.model import Endpoint, Folder, Listed, MessageId, Password, Security
 from mailmove.plan.policy import Asked, Policy
-from mailmove.units import parse_age
+from mailmove.units import Age, parse_age
 
 T = TypeVar("T")
 
@@ -96,17 +97,18 @@ class Pruner:
         agree: bool = True,
         between: Callable[[PrunePlan], object] = lambda _: None,
         copies: Mapping[str, Path] | None = None,
+        within: Age | None = None,
         **options: Any,
     ) -> PruneResult:
         """Prune; ``now`` is what the clock says, ``between`` happens while the question is open.
 
-        ``copies`` must hold what goes.
+        ``copies`` must hold what goes; ``within``: so long what was hashed there counts.
         """
         laid_down = dataclasses.replace(policy or Policy(), copies=tuple(copies or ()))
         wanted = Options(policy=laid_down, asked=asked, include=asked.folders, **options)
         moment = (now or datetime.now(UTC)) + after
-        second = {name: str(path) for name, path in (copies or {}).items()}
-        with self.opened() as archive, places_of(archive, second) as seconds, self.session() as session:
+        second = [Target(name, str(path), within) for name, path in (copies or {}).items()]
+        with self.opened() as archive, places_of(archive, second, moment) as seconds, self.session() as session:
             planned = drained(plan(self.user, session, archive, wanted, moment, seconds))
             between(planned)
             if not agree or not planned.messages or wanted.dry_run:

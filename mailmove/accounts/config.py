@@ -55,9 +55,14 @@ class OAuthClient:
 
 @dataclass(frozen=True, slots=True)
 class CopyAt:
-    """A second place of an account's archive: a directory."""
+    """A second place of an account's archive: a directory.
+
+    ``proven_within``: prune takes it for proven that a file there was hashed so recently and is unchanged since; None:
+    it hashes each anew.
+    """
 
     path: str
+    proven_within: Age | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +322,22 @@ def _account(name: str, table: Table, archives: str, clients: Sequence[OAuthClie
 
 
 def _copies(table: Table) -> Mapping[str, CopyAt]:
-    copies = {name: CopyAt(table.take(name, values.directory)) for name in table.data}
+    copies = {name: _copy(name, table) for name in table.data}
     for name in copies:
         if not re.fullmatch(r"[\w-]+", name):
             raise table.error(f"{visible(name)!r} is no name for a copy", "Letters, digits, _ and - make one.")
     table.end()
     return copies
+
+
+def _copy(name: str, table: Table) -> CopyAt:
+    """Its directory alone, or a table with that as ``path``."""
+    if not isinstance(table.data[name], dict):
+        return CopyAt(table.take(name, values.directory))
+    said = table.table(name)
+    copy = CopyAt(said.take("path", values.directory), said.take("proven_within", values.span, None))
+    said.end()
+    return copy
 
 
 def _prune(table: Table) -> Policy:

@@ -167,6 +167,14 @@ def age(value: Any) -> Age:
     return parse_age(text(value))
 
 
+def span(value: Any) -> Age:
+    """An age that is no date."""
+    found = age(value)
+    if found.on is not None:
+        raise ValueError("must be a time such as 7d")
+    return found
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """A table."""
     if not isinstance(value, dict):

@@ -22,6 +22,7 @@ from mailmove.archive.place import META
 from mailmove.archive.proof import rehashing
 from mailmove.archive.record.records import Erased
 from mailmove.archive.search import catching
+from mailmove.archive.state import proofs
 from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.archive.tree import Tree
@@ -134,7 +135,7 @@ def forget(memory: Memory, login: str, uuid: str | None) -> None:
     paths = [memory.of_login(directory, login, ending) for directory, ending in kept]
     if uuid is not None:
         paths += [memory.index(uuid), os.path.join(memory.directory("search"), os.path.basename(memory.index(uuid)))]
-        paths += [os.path.join(memory.directory("leaves"), uuid)]
+        paths += [os.path.join(memory.directory("leaves"), uuid), *proofs.files(memory, uuid)]
     with durable.explained(f"deleting in {visible(memory.path)}"):
         for path in (*paths, memory.of_login("archives", login, ".json")):
             for suffix in ("-wal", "-shm", ".filling", ".lock", ""):

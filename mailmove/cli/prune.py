@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -20,8 +19,9 @@ from mailmove.errors import UsageError
 from mailmove.safe import few, visible
 
 if TYPE_CHECKING:
-    from mailmove.accounts.config import Account
     from mailmove.archive.store import Archive
+    from mailmove.cli.work import Work
+    from mailmove.jobs.copy.result import Target
     from mailmove.jobs.prune.copies import Second
     from mailmove.jobs.prune.plan import Options
     from mailmove.plan.policy import Policy
@@ -91,7 +91,6 @@ def prune(
     accounts that are named, or the only one. What is not in the archive yet is exported first.
     """
     from mailmove.cli.running import Told, present, run, telling
-    from mailmove.cli.work import Work
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.prune.copies import opened as places_of
     from mailmove.jobs.prune.plan import Options
@@ -136,7 +135,7 @@ def prune(
             unattended=yes and not setup.interactive,
             by_hand=_by_hand(context.obj.words, "" if accounts or len(places) == 1 else work.name),
         )
-        second = _copies(account, wanted)
+        second, now = _copies(work, wanted), datetime.now(UTC)
         with ExitStack() as opened:
             home: Archive | None = None
             seconds: Sequence[Second] = ()
@@ -144,9 +143,9 @@ def prune(
                 home = opened.enter_context(work.archive(writable=not dry_run))
                 if wanted.unattended and not account.trust_disk:
                     must_last(home)
-                seconds = opened.enter_context(places_of(home, second))
+                seconds = opened.enter_context(places_of(home, second, now))
             session = opened.enter_context(work.session())
-            planned = yield from plan(work.name, session, home, wanted, datetime.now(UTC), seconds)
+            planned = yield from plan(work.name, session, home, wanted, now, seconds)
             if home is None or dry_run or not planned.messages or not (yes or setup.interactive):
                 return decline(planned, home, None, asked=False)
             answer: str | None = "--yes"
@@ -172,20 +171,21 @@ def prune(
     raise typer.Exit(present("prune", setup, outcomes, Told, remembered=not dry_run))
 
 
-def _copies(account: Account, wanted: Options) -> dict[str, str]:
-    """The directories of the copies that must hold what goes, by name.
+def _copies(work: Work, wanted: Options) -> list[Target]:
+    """The copies that must hold what goes.
 
     :raises UsageError: when the account has no such copy.
     """
+    known = work.account.copies
     for name in wanted.policy.copies:
-        if name not in account.copies:
+        if name not in known:
             raise UsageError(
-                f"{visible(account.name)} has no copy {visible(name)!r}",
-                f"It has {', '.join(account.copies) or 'none'}; they are named in [account.X.copies].",
+                f"{visible(work.name)} has no copy {visible(name)!r}",
+                f"It has {', '.join(known) or 'none'}; they are named in [account.X.copies].",
             )
     if wanted.policy.copies and wanted.without_archive:
         raise UsageError("copies must hold what goes, and --without-archive wants none", "Add --copies none.")
-    return {name: os.path.abspath(os.path.expanduser(account.copies[name].path)) for name in wanted.policy.copies}
+    return [target for target in work.copies() if target.name in wanted.policy.copies] if wanted.policy.copies else []
 
 
 def _places(

@@ -53,6 +53,7 @@ def run(
     def wanted(work: Work) -> Wanted:
         account = work.account
         scope, left_out = account.folders, account.exclude
+        needed = account.prune.copies if account.prune is not None else ()
         return Wanted(
             ExportOptions(include=scope, exclude=left_out),
             AuditOptions(scope=scope, left_out=left_out, quota=account.quota, quick=True, fail_above=threshold),
@@ -67,7 +68,7 @@ def run(
                 by_hand=work.again.command("prune"),
             ),
             copy=copies_of(work) if account.copies else None,
-            second={name: account.copies[name].path for name in account.prune.copies} if account.prune else {},
+            second=tuple(one for one in work.copies() if one.name in needed) if needed else (),
             trust_disk=account.trust_disk,
         )
 

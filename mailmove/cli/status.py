@@ -75,7 +75,8 @@ def look(setup: Setup, names: Sequence[str] | None) -> list[tuple[Status, Place 
                 archive = opened.enter_context(work.archive(writable=False)) if work.has_archive else None
             except ArchiveError as error:
                 return (yield from job(work.name, error.bare(), known, now, policy=account.prune is not None))
-            return (yield from job(work.name, archive, known, now, policy=account.prune is not None))
+            copies = work.copies() if account.copies else ()
+            return (yield from job(work.name, archive, known, now, policy=account.prune is not None, copies=copies))
 
     places = setup.select(names) if names or setup.config.accounts else []
     found: list[tuple[Status, Place | None]] = []

@@ -102,7 +102,7 @@ class Work:
             raise UsageError(
                 f"no copies are laid down for {visible(self.name)}", "Name the directory, or see: mailmove help copies"
             )
-        return tuple(Target(name, os.path.abspath(one.path)) for name, one in copies.items())
+        return tuple(Target(name, os.path.abspath(one.path), one.proven_within) for name, one in copies.items())
 
     def tell(self, news: Sequence[Progress]) -> None:
         """Let whoever watches know."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 
 from mailmove.archive import surveying
@@ -168,7 +169,7 @@ def check(
     try:
         yield from files.run()
         for target in options.copies:
-            result.proven.append((yield from checking.check(archive, target, cancel)))
+            result.proven.append((yield from checking.check(archive, target, cancel, datetime.now(UTC))))
     except Interrupted as error:
         result.stopped = error
     if compared is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
 
 from mailmove.archive.index.deeds import Deletion
 from mailmove.archive.index.search import Search
-from mailmove.archive.record.records import PruneBegun
+from mailmove.archive.record.records import ProvenAt, PruneBegun
 from mailmove.archive.store import Archive
 from mailmove.errors import Exit, UsageError
 from mailmove.jobs.progress import Progress
@@ -49,6 +49,8 @@ class Entry:
     deeds: tuple[Deed, ...]
     copies: tuple[str, ...] = ()
     """The copies of the archive, by name, in which all that it deleted was proven, too."""
+    hows: tuple[str, ...] = ()
+    """How, for each of them: ``sha256`` is by hashing in that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,13 @@ def history(account: str, archive: Archive, run: str | None, limit: int) -> Gene
             f"Runs that deleted something: {', '.join(few(known))}." if known else "No run has deleted anything yet.",
         )
     proven = archive.index.proven_at()
-    entries = [replace(one, copies=tuple(at.name for at in proven if at.run == one.id)) for one in entries]
+    entries = [_with_copies(one, [at for at in proven if at.run == one.id]) for one in entries]
     entries.sort(key=lambda entry: entry.at)
     return HistoryResult(account, archive.path, tuple(entries[-limit:]), run is not None)
+
+
+def _with_copies(entry: Entry, proven: Collection[ProvenAt]) -> Entry:
+    return replace(entry, copies=tuple(at.name for at in proven), hows=tuple(at.how for at in proven))
 
 
 def _messages(archive: Archive, begun: PruneBegun) -> tuple[tuple[int, Found], ...]:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailmove.archive.state.proofs import Proofs
 from mailmove.archive.state.standing import Attempt, Gauged, Standing
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError, Exit
+from mailmove.jobs.copy.result import Target
 from mailmove.jobs.progress import Progress
 from mailmove.units import parse_timestamp
 
 __all__ = ["Attempt", "Gauged", "Status", "merged", "status"]  # a status is made of them
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Of ``held`` messages in a copy ``proven`` were hashed within a time, such as ``7d``."""
+
+    within: str
+    held: int
+    proven: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,8 @@ class Status:
     octets: int | None = None
     unusable: ArchiveError | None = None
     missing: bool = False
+    proven: Mapping[str, Fresh] = field(default_factory=dict)
+    """By the names of copies: how much there is proven for as long as the owner lets it count."""
 
     @property
     def failing(self) -> dict[str, Attempt]:
@@ -55,16 +68,35 @@ class Status:
 
 
 def status(
-    account: str, archive: Archive | ArchiveError | None, noted: Standing, now: datetime, *, policy: bool
+    account: str,
+    archive: Archive | ArchiveError | None,
+    noted: Standing,
+    now: datetime,
+    *,
+    policy: bool,
+    copies: Collection[Target] = (),
 ) -> Generator[Progress, None, Status]:
-    """Put together what is known of one account; ``archive`` may be why there is none to look at."""
+    """Put together what is known of one account; ``archive`` may be why there is none to look at.
+
+    ``copies`` are those of the configuration; none of them is looked at.
+    """
     yield from ()
     known = Status(account, now, noted.attempts, noted.gauge, policy)
     if archive is None or isinstance(archive, ArchiveError):
         return Status(account, now, noted.attempts, noted.gauge, policy, unusable=archive)
     messages, octets = archive.index.count()
     attempts = merged(_recorded(archive), known.attempts)
-    return Status(account, now, attempts, noted.gauge, policy, messages, octets)
+    proven = dict(_fresh(archive, copies, now))
+    return Status(account, now, attempts, noted.gauge, policy, messages, octets, proven=proven)
+
+
+def _fresh(archive: Archive, copies: Collection[Target], now: datetime) -> Iterator[tuple[str, Fresh]]:
+    known = {line.name: line for line in archive.index.copied()}
+    for target in copies:
+        if target.within is not None and (line := known.get(target.name)) is not None:
+            proofs = Proofs(archive.memory, archive.manifest.uuid, line.copy)
+            since = int(target.within.cutoff(now).timestamp())
+            yield target.name, Fresh(target.within.text, line.messages, proofs.count(since))
 
 
 def merged(recorded: Mapping[str, Attempt], noted: Mapping[str, Attempt]) -> dict[str, Attempt]:

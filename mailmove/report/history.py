@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mailmove.errors import Exit
+from mailmove.evidence import How
 from mailmove.jobs.history import Deed, Entry, HistoryResult
 from mailmove.mail import fields
 from mailmove.report import words
@@ -35,7 +36,7 @@ def text(result: HistoryResult, again: Again = ALL) -> Iterator[str]:
         yield _line(entry)
         if result.detailed:
             if entry.copies:
-                yield f"    each re-hashed in its copies, too: {', '.join(map(visible, entry.copies))}"
+                yield f"    each re-hashed in its copies, too: {', '.join(_copies(entry))}"
             for deed in entry.deeds:
                 yield from _deed(deed)
     if result.detailed:
@@ -44,6 +45,11 @@ def text(result: HistoryResult, again: Again = ALL) -> Iterator[str]:
     elif any(entry.id for entry in result.entries):
         one = again.command("history", "RUN")
         yield f"Next: {one}     all that a run deleted; RUN is the number at the end of its line"
+
+
+def _copies(entry: Entry) -> Iterator[str]:
+    for name, how in zip(entry.copies, entry.hows, strict=True):
+        yield visible(name) if how == How.REHASHED.value else f"{visible(name)} (some before that run, {visible(how)})"
 
 
 def problems(_: HistoryResult, __: Again = ALL) -> Iterator[str]:
@@ -99,6 +105,7 @@ def as_json(result: HistoryResult) -> dict[str, Any]:
                 "exit": None if entry.exit is None else int(entry.exit),
                 "summary": entry.summary,
                 "copies": list(entry.copies),
+                "copies_how": list(entry.hows),
                 "deletions": [_deed_json(deed) for deed in entry.deeds],
             }
             for entry in result.entries

@@ -219,9 +219,19 @@ def _consequence(planned: PrunePlan) -> Iterator[str]:
     if planned.path is not None:
         if planned.copies:
             names = ", ".join(map(visible, planned.copies))
-            yield f"Each was re-hashed just now, here and at {names}. They stay in\n  {words.path(planned.path)}"
+            yield f"Each was re-hashed just now, here and at {names}{_relied(planned)}. They stay in"
+            yield f"  {words.path(planned.path)}"
         else:
             yield f"The only copy will be\n  {words.path(planned.path)}"
+
+
+def _relied(planned: PrunePlan) -> str:
+    """What was not hashed in a copy just now."""
+    told = (
+        f"{one.messages:,} at {visible(name)}, unchanged since they were on {utc(one.since):%Y-%m-%d} or later"
+        for name, one in planned.relied.items()
+    )
+    return "".join(f"; but for {each}" for each in told)
 
 
 def _are(number: int) -> str:
@@ -282,6 +292,10 @@ def as_json(result: PruneResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "exported": planned.exported,
         "verified": planned.verified,
+        "copies": {
+            name: {"hashed_before": planned.relied[name].messages if name in planned.relied else 0}
+            for name in planned.copies
+        },
         "messages": planned.messages,
         "octets": planned.octets,
         "lost_for_good": planned.lost if planned.without_archive else 0,

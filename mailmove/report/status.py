@@ -37,6 +37,7 @@ def together(results: Sequence[Status], agains: Sequence[Again]) -> Iterator[str
         yield from table(heads, rows)
     for result, again in zip(results, agains, strict=True):
         yield from (f"  {line}" for line in problems(result, again))
+        yield from (f"  {line}" for line in _proven(result, again))
     need = sum(not result.well for result in results)
     if need:
         yield f"{need} of {plural(len(results), 'account')} {'needs' if need == 1 else 'need'} you."
@@ -60,6 +61,14 @@ def problems(result: Status, again: Again) -> Iterator[str]:
             yield f"{name}: {what}, since {_day(attempt.since)}: {again.command(mend)}"
     if result.unusable is None and "export" not in result.attempts:
         yield f"{name}: nothing is exported yet: {again.command('export')}"
+
+
+def _proven(result: Status, again: Again) -> Iterator[str]:
+    """How much prune needs not hash again in the copies where that counts for a while."""
+    for name, fresh in result.proven.items():
+        copy = f"{visible(result.account)}: in the copy {visible(name)} {fresh.proven:,} of {fresh.held:,}"
+        more = f"; the rest by {again.command('check', '--copies')}" if fresh.proven < fresh.held else ""
+        yield f"{copy} are proven within {fresh.within}{more}"
 
 
 def _then(next_step: str) -> str:
@@ -110,6 +119,10 @@ def as_json(result: Status) -> dict[str, Any]:
         "quota": {"at": _moment(gauge.at), "used": gauge.used, "limit": gauge.limit, "full": _moment(gauge.full)}
         if gauge
         else None,
+        "copies": {
+            name: {"proven_within": fresh.within, "messages": fresh.held, "proven": fresh.proven}
+            for name, fresh in result.proven.items()
+        },
         **{command: _attempt(result.attempts.get(command)) for command in COMMANDS},
     }
 

@@ -41,7 +41,8 @@ def test_what_the_configuration_names_is_copied_by_itself(mailbox: Mailbox, mail
     mailbox.fill(map(message, range(3)))
     assert mailmove("copy").code == 2
     config = mailmove.home / ".config/mailmove/config.toml"
-    tables = f'[account.box.copies]\nnas = "{tmp_path}/nas/box"\nstick = "{tmp_path}/stick/box"\n'
+    stick = f'{{ path = "{tmp_path}/stick/box", proven_within = "7d" }}'
+    tables = f'[account.box.copies]\nnas = "{tmp_path}/nas/box"\nstick = {stick}\n'
     config.write_text(config.read_text() + tables)
     assert mailmove("copy").code == 7, "there is no archive yet"
     assert mailmove("export").code == 0
@@ -50,13 +51,20 @@ def test_what_the_configuration_names_is_copied_by_itself(mailbox: Mailbox, mail
     assert f"box → nas ({tmp_path}/nas/box)" in done.out and "box → stick" in done.out
     assert held(tmp_path / "nas/box") == held(tmp_path / "stick/box") == held(mailmove.home / "box")
     assert mailmove("copy", "-q").out == ""
+    told = "box: in the copy stick 0 of 3 are proven within 7d; the rest by mailmove check --copies"
+    assert told in mailmove("status").out
     shutil.rmtree(tmp_path / "nas")
     done = mailmove("copy", "-q")
     assert (done.code, done.out) == (8, "") and "Is its disk not mounted?" in done.err and "stick" not in done.err
 
 
 @pytest.mark.parametrize(
-    "table", ['nas = "nas"', "nas = 7", '"a b" = "/x"', 'nas = ""', 'nas = "s3://bucket/prefix"'], ids=str
+    "table",
+    [
+        *('nas = "nas"', "nas = 7", '"a b" = "/x"', 'nas = ""', 'nas = "s3://bucket/prefix"'),
+        *('nas = { path = "/x", proven_within = "2026-01-01" }', 'nas = { proven_within = "7d" }'),
+    ],
+    ids=str,
 )
 def test_a_copy_in_the_configuration_that_cannot_be_meant(mailbox: Mailbox, mailmove: Program, table: str) -> None:
     mailmove.configure(mailbox.table("box") + f"[account.box.copies]\n{table}\n")

@@ -55,7 +55,7 @@ def flip(place: Path, uid: int) -> None:
 def checked(pruner: Pruner, nas: Path) -> Second:
     before = snapshot(nas)
     with pruner.opened(writable=False) as archive:
-        found = drained(checking.check(archive, Target("nas", str(nas)), Cancel()))
+        found = drained(checking.check(archive, Target("nas", str(nas)), Cancel(), NOW))
     assert snapshot(nas) == before
     return found
 
@@ -117,5 +117,5 @@ def test_flags_that_were_set_here_stay_when_a_message_is_mended(pruner: Pruner, 
 def test_a_copy_that_is_away_is_an_error_and_not_an_empty_result(pruner: Pruner, nas: Path) -> None:
     nas.rename(nas.with_name("away"))
     with pruner.opened(writable=False) as archive:
-        found = drained(checking.check(archive, Target("nas", str(nas)), Cancel()))
+        found = drained(checking.check(archive, Target("nas", str(nas)), Cancel(), NOW))
     assert found.exit is Exit.ARCHIVE and found.failed is not None and found.good == 0

@@ -304,7 +304,8 @@ class Copied(NamedTuple):
 class ProvenAt(NamedTuple):
     """What a prune deletes was proven in this copy, too: ``copy`` is its UUID, ``name`` what the configuration says.
 
-    ``how`` is ``sha256`` when each file there was re-hashed in that run.
+    ``how`` is ``sha256`` when each file there was re-hashed in that run, ``unchanged since TIME`` when some were hashed
+    then or later and were seen to be unchanged.
     """
 
     run: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable
+from datetime import datetime
 
 from mailmove.archive.files import durable, names
 from mailmove.archive.index.messages import Stored
@@ -17,7 +18,9 @@ from mailmove.archive.writing.intake import Intake
 from mailmove.cancel import Cancel
 from mailmove.copies import journals
 from mailmove.copies.directory import Copy
+from mailmove.copies.recall import Recall
 from mailmove.errors import Interrupted, MailmoveError, RefusedError
+from mailmove.evidence import Evidence
 from mailmove.jobs.copy.result import Fault, Mended, Second, Target
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.plan.copying import Standing, standing
@@ -26,8 +29,10 @@ from mailmove.safe import visible
 Work = Generator[Progress, None, None]
 
 
-def check(archive: Archive, target: Target, cancel: Cancel) -> Generator[Progress, None, Second]:
+def check(archive: Archive, target: Target, cancel: Cancel, now: datetime) -> Generator[Progress, None, Second]:
     """Prove every message of one copy again; what fails is in the result. Changes nothing there.
+
+    What is proven ``now`` is remembered on this machine, where that is to count for a while.
 
     :raises Interrupted: when somebody stops it.
     """
@@ -35,8 +40,9 @@ def check(archive: Archive, target: Target, cancel: Cancel) -> Generator[Progres
     try:
         with Copy.open(target.path, locked=False) as there:
             behind = _not_there_yet(archive, there)
+            recall = Recall(there, archive.memory, target.within, now) if target.within is not None else None
             for folder in archive.manifest.folders:
-                yield from _check_folder(archive, there, folder, behind, cancel, result)
+                yield from _check_folder(archive, there, folder, behind, cancel, result, recall)
     except Interrupted:
         raise
     except MailmoveError as error:
@@ -77,8 +83,15 @@ def _not_there_yet(archive: Archive, there: Copy) -> set[str]:
 
 
 def _check_folder(
-    archive: Archive, there: Copy, folder: FolderDir, behind: set[str], cancel: Cancel, result: Second
+    archive: Archive,
+    there: Copy,
+    folder: FolderDir,
+    behind: set[str],
+    cancel: Cancel,
+    result: Second,
+    recall: Recall | None,
 ) -> Work:
+    proven: list[Evidence] = []
     stored = list(archive.index.stored(folder.wire, folder.uidvalidity))
     yield Expect(len(stored), sum(one.base.octets for one in stored))
     for verdict in _verdicts(there, folder, stored, result.read):
@@ -89,7 +102,12 @@ def _check_folder(
             result.faults.append(Fault(folder.shown, verdict.stored.id.uid, verdict.problem))
         else:
             result.good += 1
+        if verdict.evidence is not None and recall is not None:
+            proven.append(verdict.evidence)
         yield Advance(folder.shown, 1, verdict.stored.base.octets)
+    where = there.manifest.find(folder.wire, folder.uidvalidity)
+    if recall is not None and where is not None:
+        recall.note(where, proven)
 
 
 def _mend_folder(

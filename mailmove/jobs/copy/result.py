@@ -7,6 +7,7 @@ from enum import Enum
 
 from mailmove.archive.proof.rehashing import Inode, Reading
 from mailmove.errors import Exit, MailmoveError, most_serious
+from mailmove.units import Age
 
 
 class ReadBack(Enum):
@@ -19,10 +20,14 @@ class ReadBack(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a copy is: the ``name`` that the configuration gives it, empty for none, and its directory."""
+    """Where a copy is: the ``name`` that the configuration gives it, empty for none, and its directory.
+
+    ``within``: so long what was hashed there, and is unchanged, counts as proven; None: for the run that hashed it.
+    """
 
     name: str
     path: str
+    within: Age | None = None
 
 
 @dataclass(frozen=True, slots=True)

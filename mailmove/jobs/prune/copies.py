@@ -1,6 +1,8 @@
 """The copies that a prune needs: open and locked from before the question until after the last EXPUNGE.
 
-What goes has evidence in each of them besides that in the archive; where one cannot be asked, nothing goes.
+What goes has evidence in each of them besides that in the archive; where one cannot be asked, nothing goes. The
+evidence is made in this run, by reading and hashing; where the owner has said so of a copy, that an earlier run read
+and hashed a file there, and the file is unchanged, is enough for a while.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from mailmove.archive.files import disk, durable
 from mailmove.archive.index.messages import Stored
@@ -17,10 +20,14 @@ from mailmove.archive.record.records import ProvenAt
 from mailmove.archive.store import Archive
 from mailmove.copies import directory, journals
 from mailmove.copies.directory import Copy
+from mailmove.copies.recall import Recall
 from mailmove.errors import MailmoveError, RefusedError
-from mailmove.evidence import Evidence
+from mailmove.evidence import Evidence, How
+from mailmove.jobs.copy.result import Target
+from mailmove.jobs.prune.result import Relied
 from mailmove.plan.copying import Standing, standing
 from mailmove.safe import visible
+from mailmove.units import timestamp, utc
 
 _KEPT = "Nothing was deleted. Bring its disk back and run: mailmove copy"
 
@@ -32,6 +39,8 @@ class Second:
     name: str
     copy: Copy
     witness: Witness
+    recall: Recall | None = None
+    """What earlier runs proved there, where that counts."""
     _read: dict[Inode, Reading] = field(default_factory=dict)
 
     def prove(
@@ -41,14 +50,22 @@ class Second:
         known = {uid: one for uid, one in stored.items() if uid in proven}
         where = next((one.id for one in known.values()), None)
         folder = self.copy.manifest.find(where.folder, where.uidvalidity) if where is not None else None
+        if folder is not None and self.recall is not None:
+            for one in self.recall.evidence(folder, tuple(known.values())):
+                del known[one.message.uid]
+                yield one.message.uid, _besides(proven[one.message.uid], one)
+        hashed: list[Evidence] = []
         for verdict in prove_all(self.copy, folder, tuple(known.values()), self._read) if folder is not None else ():
             uid = verdict.stored.id.uid
             if verdict.evidence is not None:
                 del known[uid]
-                yield uid, replace(proven[uid], besides=(*proven[uid].besides, verdict.evidence))
+                hashed.append(verdict.evidence)
+                yield uid, _besides(proven[uid], verdict.evidence)
             elif verdict.problem != MISSING:
                 del known[uid]
                 yield uid, f"in the copy {self.name} {verdict.problem}"
+        if folder is not None and self.recall is not None:
+            self.recall.note(folder, hashed)
         yield from ((uid, f"it is not in the copy {self.name} yet: mailmove copy brings it there") for uid in known)
 
     def again(self, proof: Mapping[int, Evidence]) -> tuple[dict[int, Evidence], dict[int, str]]:
@@ -93,38 +110,57 @@ class Places:
         return proof, lost
 
 
-def record(run: str, seconds: Iterable[Second], at: str) -> list[ProvenAt]:
+def relied(seconds: Iterable[Second], evidence: Iterable[Evidence]) -> dict[str, Relied]:
+    """By the names of copies, how much of what goes was not hashed there in this run."""
+    names = {second.copy.identity: second.name for second in seconds}
+    found: dict[str, Relied] = {}
+    for one in (other for each in evidence for other in each.besides if other.how is How.UNCHANGED):
+        messages, since = found.get(names[one.place], (0, one.since))
+        found[names[one.place]] = Relied(messages + 1, min(since, one.since))
+    return found
+
+
+def record(run: str, seconds: Iterable[Second], weaker: Mapping[str, Relied], at: str) -> list[ProvenAt]:
     """What the journal says of the copies in which all was proven that a run deletes."""
-    return [ProvenAt(run, second.copy.identity, second.name, "sha256", at) for second in seconds]
+    hows = {name: f"unchanged since {timestamp(utc(one.since))}" for name, one in weaker.items()}
+    return [
+        ProvenAt(run, second.copy.identity, second.name, hows.get(second.name, How.REHASHED.value), at)
+        for second in seconds
+    ]
 
 
 @contextmanager
-def opened(archive: Archive, wanted: Mapping[str, str]) -> Iterator[Sequence[Second]]:
-    """The copies of these names and directories, each locked; the archive is locked before, they in the order of ids.
+def opened(archive: Archive, wanted: Iterable[Target], now: datetime) -> Iterator[Sequence[Second]]:
+    """These copies, each locked; the archive is locked before, they in the order of their ids.
 
     :raises RefusedError: when one is not there, is no second place, or not of this archive as it is.
     """
     with ExitStack() as stack:
-        found = [(_identity(name, path), name, path) for name, path in wanted.items()]
-        yield [stack.enter_context(_second(archive, name, path)) for _, name, path in sorted(found)]
+        found = sorted(((_identity(target), target) for target in wanted), key=lambda one: one[0])
+        yield [stack.enter_context(_second(archive, target, now)) for _, target in found]
 
 
 @contextmanager
-def _second(archive: Archive, name: str, path: str) -> Iterator[Second]:
+def _second(archive: Archive, target: Target, now: datetime) -> Iterator[Second]:
     try:
-        copy = Copy.open(path)
+        copy = Copy.open(target.path)
     except MailmoveError as error:
-        raise _refused(name, error.what) from error
+        raise _refused(target.name, error.what) from error
     with copy:
-        _must_be_second(archive, copy, name)
-        yield Second(name, copy, Witness(copy))
+        _must_be_second(archive, copy, target.name)
+        recall = Recall(copy, archive.memory, target.within, now) if target.within is not None else None
+        yield Second(target.name, copy, Witness(copy), recall)
 
 
-def _identity(name: str, path: str) -> str:
+def _identity(target: Target) -> str:
     try:
-        return directory.identity(path)
+        return directory.identity(target.path)
     except MailmoveError as error:
-        raise _refused(name, error.what) from error
+        raise _refused(target.name, error.what) from error
+
+
+def _besides(here: Evidence, there: Evidence) -> Evidence:
+    return replace(here, besides=(*here.besides, there))
 
 
 def _must_be_second(archive: Archive, copy: Copy, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from mailmove.errors import Exit, MailmoveError
 from mailmove.evidence import Evidence
@@ -14,6 +15,13 @@ from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy, Target
 from mailmove.plan.retention import Decisions, Stays
 from mailmove.plan.rules import Missing
+
+
+class Relied(NamedTuple):
+    """So many messages were hashed in a copy by earlier runs, and are unchanged ``since`` then (Unix seconds)."""
+
+    messages: int
+    since: int
 
 
 @dataclass(slots=True)
@@ -96,6 +104,8 @@ class PrunePlan:
     verified: int = 0
     copies: tuple[str, ...] = ()
     """The copies, by name, in which all that goes was proven as well."""
+    relied: dict[str, Relied] = field(default_factory=dict)
+    """Of these copies, by name: what was not hashed there in this run, as the owner allowed."""
     trash: Folder | None = None
     """On Gmail: where messages are moved and expunged, because elsewhere that only takes a label away."""
     gauge: Gauge | None = None
@@ -110,6 +120,12 @@ class PrunePlan:
     def octets(self) -> int:
         """Their announced size."""
         return sum(folder.octets for folder in self.folders)
+
+    @property
+    def evidence(self) -> Iterator[Evidence]:
+        """What proves what goes."""
+        for folder in self.folders:
+            yield from (one for uid, one in folder.evidence.items() if uid in folder.decisions.go)
 
     @property
     def lost(self) -> int:

@@ -35,6 +35,7 @@ from mailmove.jobs.prune.plan import Options, Planner
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan, PruneResult
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy
+from mailmove.safe import visible
 from mailmove.units import plural, timestamp
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,12 @@ def plan(
         planner.plan.notes += settled.notes
         planner.held = settled.held
     yield from planner.run()
+    planner.plan.relied = copies.relied(seconds, planner.plan.evidence)
+    planner.plan.notes += [
+        f"{visible(second.name)}: all of it is hashed anew, since {second.recall.useless}"
+        for second in seconds
+        if second.recall is not None and second.recall.useless
+    ]
     return planner.plan
 
 
@@ -115,7 +122,7 @@ def carry_out(
                 yield Advance(folder.folder.shown, 0, 0)
                 if result.run is None:
                     result.run = _unused_name(archive)
-                    archive.record(copies.record(result.run, seconds, timestamp(datetime.now(UTC))))
+                    archive.record(copies.record(result.run, seconds, planned.relied, timestamp(datetime.now(UTC))))
                 result.outcomes[folder.folder.wire] = _delete(result, folder, session, archive, places)
                 result.unsettled = None
                 gone = len(result.outcomes[folder.folder.wire].gone)

@@ -6,8 +6,8 @@ It does nothing that the commands of these names would not do, with one login an
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from mailmove.errors import MailmoveError
 from mailmove.imap.session import Session
 from mailmove.jobs.audit.run import State, audit
 from mailmove.jobs.audit.survey import Options as AuditOptions
+from mailmove.jobs.copy.result import Target
 from mailmove.jobs.export.run import Options as ExportOptions
 from mailmove.jobs.export.run import export
 from mailmove.jobs.progress import Progress
@@ -38,7 +39,7 @@ Job = Generator[Progress, None, Any]
 class Wanted:
     """What each step is asked for; ``prune`` is None without a policy, ``copy`` without copies.
 
-    ``second``: the directories of the copies, by name, that the policy needs.
+    ``second``: the copies that the policy needs.
     ``trust_disk``: a disk that forgets is proof all the same.
     """
 
@@ -46,7 +47,7 @@ class Wanted:
     audit: AuditOptions
     prune: PruneOptions | None = None
     copy: Callable[[Archive], Job] | None = None
-    second: Mapping[str, str] = field(default_factory=dict)
+    second: tuple[Target, ...] = ()
     trust_disk: bool = False
 
 
@@ -91,8 +92,9 @@ def _prune(
     if not given.trust_disk:
         must_last(archive)
     wanted = replace(options, dry_run=not result.consent)
-    with opened(archive, given.second) as seconds:
-        planned = yield from plan(result.account, session, archive, wanted, datetime.now(UTC), seconds)
+    now = datetime.now(UTC)
+    with opened(archive, given.second, now) as seconds:
+        planned = yield from plan(result.account, session, archive, wanted, now, seconds)
         if not result.consent or not planned.messages:
             return decline(planned, archive, None, asked=False)
         answer = f"{ANSWER}, after {result.consent}"
