@@ -70,7 +70,7 @@ def some(found: Sequence[Step], most: int) -> list[Step]:
     calls = dict.fromkeys(step.call for step in found)
     for call in calls:
         mine = [step for step in found if step.call == call]
-        kept += [mine[number - 1] for number in sample(len(mine), max(3, most // len(calls)))]
+        kept += [mine[number - 1] for number in sample(len(mine), max(2, most // len(calls)))]
     return kept
 
 

@@ -156,7 +156,7 @@ def test_what_is_said_to_be_freed_is_what_prune_frees(
                 sizes += [told[b"RFC822.SIZE"] for told in client.fetch(client.search(), ["RFC822.SIZE"]).values()]
         return len(sizes), sum(sizes)
 
-    for age in ("5y", "2y", "1y", "180d", "90d", "30d"):
+    for age in ("5y", "1y", "90d", "30d") if anywhere.kind == "dovecot" else ("1y", "30d"):
         said = next(what_if for what_if in audit(mailmove, anywhere)["prune"] if what_if["older_than"] == age)
         assert said["frees"]["messages"] >= 2
         before = held()

@@ -80,7 +80,7 @@ def test_a_refetch_killed_at_any_step_loses_neither_the_altered_file_nor_the_mes
     overwrite(altered, b"not the message")
     mailmove = archived.mailmove
     with mailmove.kept() as bring_back:
-        found = some(steps(mailmove, "export", "--refetch"), 24)
+        found = some(steps(mailmove, "export", "--refetch"), 16)
         reached = 0
         for step in found:
             bring_back()

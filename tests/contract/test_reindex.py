@@ -236,7 +236,7 @@ def test_killed_at_any_step_it_loses_no_line_and_the_same_command_ends_it(mailbo
     journal(archived).write_bytes(damaged)
     sound = {line for line in lines[:2] + lines[3:] if b'"kind":"complete"' not in line}
     with mailmove.kept() as bring_back:
-        found = some(steps(mailmove, "reindex"), 24)
+        found = some(steps(mailmove, "reindex"), 16)
         reached = 0
         for step in found:
             bring_back()

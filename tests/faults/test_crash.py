@@ -69,7 +69,7 @@ def test_an_export_killed_at_any_step(
     archive = mailmove.account(mailbox)
     prepare(mailbox, mailmove)
     with mailmove.kept() as bring_back:
-        found = some(steps(mailmove, "export"), 36)
+        found = some(steps(mailmove, "export"), 24)
         expected_files, expected_record = files(archive), record(archive)
         reached = 0
         for step in found:

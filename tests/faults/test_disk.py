@@ -42,7 +42,7 @@ def test_a_disk_that_fails_at_any_call(mailbox: Mailbox, mailmove: Program, last
     old = files(archive)
     with mailmove.kept() as bring_back:
         # every thread's N-th write fails, also the main one's, which has two or three words to say at the end
-        found = some([s for s in steps(mailmove, "export") if s.call != "write" or s.nth > 3], 36)
+        found = some([s for s in steps(mailmove, "export") if s.call != "write" or s.nth > 3], 24)
         expected_files, expected_record = files(archive), record(archive)
         before = set(old.values()) - {""}
         for number, step in enumerate(found):
