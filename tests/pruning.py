@@ -13,7 +13,8 @@ from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.evidence import waived
-from mailmove.imap.deletion import Deletion, Outcome
+from mailmove.imap.deletion import Deletion
+from mailmove.imap.outcome import Outcome
 from mailmove.imap.session import Session
 from mailmove.imap.wire import Wire
 from mailmove.jobs.copy.result import Target

@@ -11,49 +11,33 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from mailmove.errors import CommandRefused, LackingError
 from mailmove.evidence import Proof, clock
 from mailmove.imap import fetchline, scan
 from mailmove.imap.folders import select
 from mailmove.imap.marks import DELETED, flags_of, is_marked, is_odd, lower
+from mailmove.imap.outcome import (
+    CHANGED,
+    IN_TRASH,
+    MARKED,
+    ODD,
+    RELABELLED,
+    REPLACED,
+    STILL_THERE,
+    UNPROVEN,
+    Outcome,
+)
 from mailmove.imap.pace import Pace
 from mailmove.imap.parse import Segments
 from mailmove.imap.wire import Argument, Astring, Wire
 from mailmove.model import Folder, Listed, MessageId, Selected
 from mailmove.units import LONG_LINE, parse_uid_set, uid_sets
 
-CHANGED = "it changed since the plan was made"
-ODD = "what the server tells of it cannot be read any more"
-RELABELLED = "it was given another label since the plan was made"
-REPLACED = "its UIDVALIDITY changed: these UIDs are other messages now"
-IN_TRASH = "it was moved to Trash, which still has it"
-STILL_THERE = "the server answered OK and still has it"
-UNPROVEN = "that it is in the archive was not proven a moment ago"
-MARKED = r"it is kept, and the server would not take mailmove's \Deleted off it"
-
 CALM_LOOKS = 3
 
 _UIDVALIDITY = re.compile(rb"\* OK \[UIDVALIDITY (\d{1,10})\]", re.IGNORECASE)
 _MODIFIED = re.compile(rb"\[MODIFIED ([0-9:,]+)\]", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of the messages that were to be deleted from a folder, each in one of the first three.
-
-    ``gone``: deleted, and not there at another look; ``vanished``: not there when we came; ``left``: there, and why.
-    ``unproven`` are those among the left that the archive was not seen to hold just before, ``marked`` those that keep
-    our ``\\Deleted``, because the server would not take it off. ``problem`` says why the folder was left early.
-    """
-
-    gone: frozenset[int] = frozenset()
-    vanished: frozenset[int] = frozenset()
-    left: Mapping[int, str] = field(default_factory=dict)
-    problem: str = ""
-    unproven: frozenset[int] = frozenset()
-    marked: frozenset[int] = frozenset()
 
 
 Labels = Mapping[int, frozenset[str]]

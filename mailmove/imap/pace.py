@@ -33,7 +33,7 @@ class Pace:
         own = self._own(messages, took)
         aim = max(PORTION_SECONDS, PORTION_ROUND_TRIPS * self._round_trip, min(OWN_SHARE * own, PATIENCE), 2 * own)
         fitting = messages * (aim - own) / max(took - own, 1e-3)
-        self.size = max(least, min(int(fitting), GROWTH * messages, MAX_PORTION))
+        self.size = min(max(least, min(int(fitting), GROWTH * messages)), MAX_PORTION)
 
     def _own(self, messages: int, took: float) -> float:
         """What no message costs, by the line through this portion and the smallest one."""

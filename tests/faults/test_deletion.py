@@ -9,9 +9,10 @@ import pytest
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Disconnected, LackingError
-from mailmove.imap import deletion, pace, scan
-from mailmove.imap.deletion import Outcome, unmark
+from mailmove.imap import pace, scan
+from mailmove.imap.deletion import unmark
 from mailmove.imap.folders import select
+from mailmove.imap.outcome import CHANGED, REPLACED, STILL_THERE, Outcome
 from mailmove.imap.session import Session
 from mailmove.imap.wire import Wire
 from mailmove.model import Endpoint, Folder, Listed, Password, Security
@@ -114,13 +115,13 @@ def test_a_uid_that_became_another_message_stops_the_folder(server: Scripted, wh
 def test_a_message_that_was_flagged_since_the_plan_stays(server: Scripted) -> None:
     inbox = server.store["INBOX"]
     outcome = run(server, 1, 2, meanwhile=lambda: inbox.mails[0].flags.add("\\Flagged"))
-    assert outcome == Outcome(gone=frozenset({2}), left={1: deletion.CHANGED})
+    assert outcome == Outcome(gone=frozenset({2}), left={1: CHANGED})
 
 
 def test_a_message_that_was_marked_since_the_plan_stays_unless_the_mark_may_be_ours(server: Scripted) -> None:
     inbox = server.store["INBOX"]
     mark = lambda: inbox.mails[0].flags.add("\\Deleted")  # noqa: E731
-    assert run(server, 1, meanwhile=mark).left == {1: deletion.CHANGED}
+    assert run(server, 1, meanwhile=mark).left == {1: CHANGED}
     inbox.mails[0].flags.discard("\\Deleted")
     assert run(server, 1, meanwhile=mark, again=True).gone == {1}
 
@@ -153,13 +154,13 @@ def test_a_folder_that_is_another_one_at_the_second_look_is_told(server: Scripte
         inbox.uidvalidity += 1
 
     server.on("UID EXPUNGE", replaced)
-    assert run(server, 1, 2).problem == deletion.REPLACED
+    assert run(server, 1, 2).problem == REPLACED
 
 
 @pytest.mark.fault(19)
 def test_a_store_that_sets_no_flag_deletes_nothing_and_says_so(server: Scripted) -> None:
     server.script("UID STORE\n    {tag} OK done")
-    assert run(server, 1, 2) == Outcome(left=dict.fromkeys((1, 2), deletion.STILL_THERE))
+    assert run(server, 1, 2) == Outcome(left=dict.fromkeys((1, 2), STILL_THERE))
 
 
 @pytest.mark.fault(19)
@@ -171,7 +172,7 @@ def test_an_expunge_that_removes_only_part_is_told_and_the_rest_unmarked(server:
         talk.line(f"{command.tag} OK done")
 
     server.on("UID EXPUNGE", half)
-    assert run(server, 1, 2) == Outcome(gone=frozenset({1}), left={2: deletion.STILL_THERE})
+    assert run(server, 1, 2) == Outcome(gone=frozenset({1}), left={2: STILL_THERE})
     assert flags(inbox)[2] == {"\\Seen"}
 
 
@@ -263,7 +264,7 @@ def test_what_went_before_a_folder_was_replaced_is_told_as_gone(
             !answer
     """)
     outcome = run(server, 1, 2, 3, 4, 5)
-    assert outcome.gone == {1, 2} and outcome.left == dict.fromkeys((3, 4, 5), deletion.REPLACED)
+    assert outcome.gone == {1, 2} and outcome.left == dict.fromkeys((3, 4, 5), REPLACED)
     assert outcome.marked == {3, 4}, "nobody can look any more"
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from mailmove.errors import CommandRefused
-from mailmove.imap import deletion
-from mailmove.imap.deletion import Outcome, unmark
+from mailmove.imap.deletion import unmark
+from mailmove.imap.outcome import ODD, Outcome
 from tests.faults.test_deletion import INBOX, flags, listing, wire
 from tests.kit import message
 from tests.pruning import delete
@@ -51,7 +51,7 @@ def from_now_on(server: Scripted, edit: Edit, items: str) -> None:
     server.on("UID FETCH", answer, items)
 
 
-ODD = [
+ODD_ANSWERS = [
     odd(rb"FLAGS \(", b'FLAGS (a"b '),
     odd(rb"FLAGS \(", b"FLAGS ("),
     odd(rb"FLAGS \([^)]*\)", b"FLAGS NIL"),
@@ -61,17 +61,17 @@ ODD = [
 SHORTER = [odd(rb"RFC822.SIZE \d+", b"RFC822.SIZE " + b"9" * 30), odd(rb'INTERNALDATE "[^"]*"', b"INTERNALDATE NIL")]
 
 
-@pytest.mark.parametrize("edit", [ODD[0], *ODD[2:], *SHORTER])
+@pytest.mark.parametrize("edit", [ODD_ANSWERS[0], *ODD_ANSWERS[2:], *SHORTER])
 def test_before_it_is_marked(server: Scripted, edit: Edit) -> None:
     inbox = server.store["INBOX"]
     with wire(server) as line:
         wanted = listing(line, 1, 2, 3)
         from_now_on(server, edit, "RFC822.SIZE")
-        assert delete(line, INBOX, inbox.uidvalidity, wanted) == Outcome(frozenset({1, 3}), left={2: deletion.ODD})
+        assert delete(line, INBOX, inbox.uidvalidity, wanted) == Outcome(frozenset({1, 3}), left={2: ODD})
     assert flags(inbox) == seen(2, 4, 5)
 
 
-@pytest.mark.parametrize("edit", [ODD[0], *ODD[2:]])
+@pytest.mark.parametrize("edit", [ODD_ANSWERS[0], *ODD_ANSWERS[2:]])
 @pytest.mark.parametrize("condstore", [False, True])
 def test_after_it_was_marked(server: Scripted, edit: Edit, condstore: bool) -> None:
     """With CHANGEDSINCE (RFC 7162) only what changed is told: an answer that cannot be read is no silence."""
@@ -85,7 +85,7 @@ def test_after_it_was_marked(server: Scripted, edit: Edit, condstore: bool) -> N
         from_now_on(server, lambda told: only(2, edit(told)) if condstore else edit(told), r"\(UID FLAGS\)")
         outcome = delete(line, INBOX, inbox.uidvalidity, wanted)
     assert bool(server.count("UID FETCH", "CHANGEDSINCE")) == condstore
-    assert outcome == Outcome(frozenset({1, 3}), left={2: deletion.ODD})
+    assert outcome == Outcome(frozenset({1, 3}), left={2: ODD})
     assert flags(inbox) == seen(2, 4, 5)
 
 
@@ -123,9 +123,9 @@ def test_what_may_carry_our_mark_is_unmarked(server: Scripted) -> None:
         wanted = listing(line, 1, 2)
         for mail in inbox.mails[:2]:
             mail.flags.add("\\Deleted")
-        from_now_on(server, ODD[0], "RFC822.SIZE")
+        from_now_on(server, ODD_ANSWERS[0], "RFC822.SIZE")
         outcome = delete(line, INBOX, inbox.uidvalidity, wanted, tried=(1, 2))
-        assert outcome == Outcome(frozenset({1}), left={2: deletion.ODD})
+        assert outcome == Outcome(frozenset({1}), left={2: ODD})
         assert flags(inbox)[2] == {"\\Seen"}
         inbox.mails[0].flags.add("\\Deleted")
         assert unmark(line, INBOX, inbox.uidvalidity, {2}).left.keys() == {2}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mailmove.errors import ArchiveError, Exit, LackingError
-from mailmove.imap import deletion
+from mailmove.imap.outcome import REPLACED
 from mailmove.plan.policy import Asked, MaxDelete, Policy, parse_target
 from mailmove.plan.retention import Stays
 from mailmove.report import prune as report
@@ -235,7 +235,7 @@ def test_a_uidvalidity_that_changes_while_the_question_is_open_loses_nothing(ser
     result = pruner(between=lambda _: setattr(inbox, "uidvalidity", 7))
     assert (result.exit, result.gone) == (Exit.REFUSED, 0)
     assert not server.deletions
-    assert deletion.REPLACED in said(result)
+    assert REPLACED in said(result)
 
 
 def test_a_folder_that_was_replaced_is_kept_unattended_until_somebody_has_agreed(

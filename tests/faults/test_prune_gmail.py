@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailmove.errors import Exit, LackingError
-from mailmove.imap import deletion
+from mailmove.imap.outcome import IN_TRASH
 from mailmove.plan.policy import Asked, Policy
 from mailmove.report import prune as report
 from mailmove.units import parse_age
@@ -79,7 +79,7 @@ def test_what_trash_keeps_is_not_reported_as_gone(gmail: Gmail, server: Scripted
     result = pruner()
     assert (result.exit, result.gone) == (Exit.PARTIAL, 0)
     assert gmail.labels(msgid) == {b"[Gmail]/Trash"}
-    assert deletion.IN_TRASH in "\n".join(report.text(result))
+    assert IN_TRASH in "\n".join(report.text(result))
 
 
 def test_what_is_in_trash_already_is_expunged_there_and_other_trash_stays(gmail: Gmail, pruner: Pruner) -> None:

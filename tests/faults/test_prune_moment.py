@@ -22,9 +22,10 @@ from mailmove.archive.state.memory import Memory
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
 from mailmove.evidence import FileSeen, waived
-from mailmove.imap import deletion, pace, scan
-from mailmove.imap.deletion import Deletion, Outcome
+from mailmove.imap import pace, scan
+from mailmove.imap.deletion import Deletion
 from mailmove.imap.folders import select
+from mailmove.imap.outcome import RELABELLED, REPLACED, STILL_THERE, UNPROVEN, Outcome
 from mailmove.imap.session import Session
 from mailmove.jobs.prune.result import PrunePlan, PruneResult
 from mailmove.model import Endpoint, Folder, MessageId, Password, Security
@@ -339,7 +340,7 @@ def test_without_evidence_for_a_uid_there_is_no_way_to_delete_it(server: Scripte
         outcome = deed.close()
     assert outcome == Outcome(
         gone=frozenset({1}),
-        left=dict.fromkeys((2, 3, 4, 5), deletion.UNPROVEN),
+        left=dict.fromkeys((2, 3, 4, 5), UNPROVEN),
         unproven=frozenset({2, 3, 4, 5}),
     )
     assert inbox.uids == [2, 3, 4, 5]
@@ -466,7 +467,7 @@ def test_what_the_last_look_does_not_show_is_not_expunged(server: Scripted, prun
     server.on("UID FETCH", without_one, r"^\S+ UID FETCH \S+ \(UID FLAGS\)", nth=1)
     result = pruner(Asked(age=parse_age("30d"), folders=("INBOX",)))
     assert (result.gone, flags(server.store["INBOX"])) == (4, {3: {"\\Seen"}})
-    assert result.outcomes[b"INBOX"].left == {3: deletion.STILL_THERE}
+    assert result.outcomes[b"INBOX"].left == {3: STILL_THERE}
 
 
 @pytest.mark.fault(14)
@@ -477,7 +478,7 @@ def test_a_folder_that_is_replaced_while_it_is_looked_at_loses_nothing(server: S
     server.on("UID FETCH", replaced, r"^\S+ UID FETCH \S+ \(UID FLAGS\)", nth=1)
     result = pruner(Asked(age=parse_age("30d"), folders=("INBOX",)))
     assert result.gone == 0 and server.store["INBOX"].uids == [1, 2, 3, 4, 5]
-    assert result.outcomes[b"INBOX"].problem == deletion.REPLACED
+    assert result.outcomes[b"INBOX"].problem == REPLACED
 
 
 # Marks
@@ -633,7 +634,7 @@ def test_labels_that_are_not_told_before_the_move_keep(scripted: Start, tmp_path
     server.on("UID FETCH", without, "FLAGS X-GM-LABELS", nth=1)
     result = Pruner(server.port, "user", tmp_path)()
     assert result.gone == 0 and b"INBOX" in gmail.labels(one)
-    assert deletion.RELABELLED in said(result)
+    assert RELABELLED in said(result)
 
 
 @pytest.mark.fault(54)

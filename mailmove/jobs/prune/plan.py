@@ -14,7 +14,7 @@ from mailmove.archive.index import headers
 from mailmove.archive.index.messages import Known
 from mailmove.archive.proof.rehashing import Inode, Reading
 from mailmove.archive.store import Archive
-from mailmove.errors import CommandRefused, LackingError
+from mailmove.errors import CommandRefused
 from mailmove.evidence import waived
 from mailmove.imap import deletion, scan
 from mailmove.imap.folders import look, select
@@ -25,14 +25,14 @@ from mailmove.jobs.export.run import Options as ExportOptions
 from mailmove.jobs.export.run import export
 from mailmove.jobs.fetching import FolderChanged, Opened
 from mailmove.jobs.progress import Advance, Progress
-from mailmove.jobs.prune import gmail, rules
+from mailmove.jobs.prune import gmail, rules, target
 from mailmove.jobs.prune.copies import Second
 from mailmove.jobs.prune.measuring import measure
 from mailmove.jobs.prune.proving import Prover, lacking
 from mailmove.jobs.prune.result import FolderPlan, PrunePlan
 from mailmove.mail import fields
 from mailmove.model import Folder, Listed, MessageId, Seen
-from mailmove.plan import brakes, gauge
+from mailmove.plan import brakes
 from mailmove.plan.folders import choose
 from mailmove.plan.policy import Asked, Policy, guess_uses
 from mailmove.plan.retention import (
@@ -124,7 +124,7 @@ class Planner:
         session.ask(lambda: deletion.must_be_able(session.wire))
         views = session.ask(lambda: look(session.wire))
         plan.problems = views.problems
-        plan.gauge = self._gauge(measure(session, views, self.options.limit))
+        plan.gauge = target.measured_by(plan, measure(session, views, self.options.limit))
         if session.wire.can(gmail.CAPABILITY):
             gmail.must_see_all_labels(views)
             plan.trash = gmail.trash_of(view.folder for view in views)
@@ -137,26 +137,13 @@ class Planner:
             once = archive is not None and not self.options.dry_run and not archive.has_links()
             gmail.decide_by_message(session, plan, views, self._ids, once=once)
         if plan.target is not None:
-            needed_octets = self._needed_octets()
-            if needed_octets > 0 and plan.gauge is not None and plan.trash is None:
-                needed_octets = gauge.announced(needed_octets, plan.gauge.used, self._all_octets(views, plan.gauge))
-            yield from self._reach(needed_octets)
+            yield from self._reach(target.needed_octets(plan, session, views))
         else:
             yield from self._secure(plan.folders)
         self._doubt_clock(views)
         if plan.unattended and plan.doubts:
             for folder in plan.folders:
                 folder.hold()
-
-    def _gauge(self, found: gauge.Quota | None) -> gauge.Gauge | None:
-        """What the plan is measured by: for a target only what counts octets."""
-        if found is None or self.plan.target is None:
-            return None if found is None else found.tightest
-        return max(
-            (one for one in found.gauges if one.resource == gauge.STORAGE),
-            key=lambda one: one.percent or 0,
-            default=None,
-        )
 
     def _rules(self, views: Iterable[Seen]) -> dict[bytes, tuple[FolderAge, FolderRule]]:
         """The rule of each folder that may be touched; the others are told with the reason."""
@@ -284,44 +271,6 @@ class Planner:
             folder.doubts.append("its UIDVALIDITY is not the one of before: the folder was replaced")
         if self.plan.unattended and folder.doubts:
             folder.hold()
-
-    def _all_octets(self, views: Iterable[Seen], counting: gauge.Gauge) -> int:
-        """The sizes of all messages that a gauge counts, as announced; 0 where one is not told."""
-        decided = {folder.folder.wire: folder.decisions for folder in self.plan.folders}
-        octets = 0
-        for view in views:
-            wire, status = view.folder.wire, view.status
-            if not counting.counts(wire) or (status is not None and not status.messages):
-                continue
-            if status is not None and status.size is not None:
-                octets += status.size
-            elif wire in decided and decided[wire].messages:
-                octets += decided[wire].octets
-            elif (listed := self._listed_octets(view.folder)) is not None:
-                octets += listed
-            else:
-                return 0
-        return octets
-
-    def _listed_octets(self, folder: Folder) -> int | None:
-        if not folder.selectable:
-            return 0
-        try:
-            sizes = [listed.size for listed in Opened(self.session, folder).listing()]
-        except (CommandRefused, FolderChanged):
-            return None
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
-    def _needed_octets(self) -> int:
-        target, found = self.plan.target, self.plan.gauge
-        assert target is not None
-        if found is None or (target.percent is not None and not found.limit):
-            raise LackingError(
-                "the server does not tell how full the mailbox is: a target cannot be reached",
-                "Use --older-than, or write the size of the mailbox to the configuration as quota.",
-            )
-        wanted = target.octets if target.percent is None else int((found.limit or 0) * target.percent / 100)
-        return found.used - wanted
 
     def _reach(self, octets: int) -> Work:
         """Keep all but what frees so many octets; where a message cannot be proven, the next one takes its place."""

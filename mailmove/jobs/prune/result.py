@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mailmove.errors import Exit, MailmoveError
 from mailmove.evidence import Evidence
-from mailmove.imap.deletion import Outcome
+from mailmove.imap.outcome import Outcome
 from mailmove.model import Folder
 from mailmove.plan.gauge import Gauge
 from mailmove.plan.policy import AgeBy, Target

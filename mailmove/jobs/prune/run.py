@@ -23,9 +23,10 @@ from mailmove.errors import (
     Throttled,
     Unreachable,
 )
-from mailmove.imap.deletion import Deletion, Outcome
+from mailmove.imap.deletion import Deletion
 from mailmove.imap.folders import look
 from mailmove.imap.marks import is_marked
+from mailmove.imap.outcome import Outcome
 from mailmove.imap.session import Session
 from mailmove.jobs.progress import Advance, Progress
 from mailmove.jobs.prune import copies, gmail, settle
