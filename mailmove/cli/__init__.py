@@ -183,6 +183,7 @@ def _run(arguments: list[str], line: Line) -> int:
         except typer.Exit as done:
             return done.exit_code
     except MailmoveError as error:
+        _log(error)
         print(f"mailmove: {error}", file=sys.stderr)
         return int(error.exit)
     except (KeyboardInterrupt, EOFError, typer.Abort):
@@ -190,6 +191,13 @@ def _run(arguments: list[str], line: Line) -> int:
         return int(Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last resort of the program
         return _unexpected(error, arguments)
+
+
+def _log(error: Exception) -> None:
+    """What ended the run, for --log-file."""
+    from mailmove.cli.said import said
+
+    said.error("%s: %s", type(error).__name__, error)
 
 
 def _unexpected(error: Exception, arguments: list[str]) -> int:
@@ -201,6 +209,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
         import traceback
 
         traceback.print_exception(error)
+    _log(error)
     print(f"mailmove: this is a bug: {type(error).__name__}: {error}", file=sys.stderr)
     print("  Nothing is lost. Please report it with the output of the same command and -vv.", file=sys.stderr)
     return int(Exit.BUG)

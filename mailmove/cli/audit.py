@@ -13,7 +13,7 @@ import typer
 from mailmove.cli import options
 
 
-@options.takes("archive", "jobs", *options.CONNECTION, *options.OUTPUT)
+@options.takes("archive", "jobs", *options.CONNECTION, "log_file", *options.OUTPUT)
 def audit(
     given: options.Given,
     accounts: options.Accounts = None,

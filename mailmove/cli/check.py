@@ -13,7 +13,7 @@ from mailmove.cli import options
 from mailmove.errors import UsageError
 
 
-@options.takes("archive", "jobs", *options.CONNECTION, *options.OUTPUT)
+@options.takes("archive", "jobs", *options.CONNECTION, "log_file", *options.OUTPUT)
 def check(
     given: options.Given,
     archives: options.Archives = None,

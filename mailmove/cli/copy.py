@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailmove.jobs.progress import Progress
 
 
-@options.takes("archive", *options.OUTPUT)
+@options.takes("archive", "log_file", *options.OUTPUT)
 def copy(
     given: options.Given,
     what: Annotated[

@@ -12,7 +12,7 @@ from mailmove.cli import options
 from mailmove.errors import UsageError
 
 
-@options.takes("jobs", *options.CONNECTION, *options.OUTPUT)
+@options.takes("jobs", *options.CONNECTION, "log_file", *options.OUTPUT)
 def export(
     given: options.Given,
     accounts: options.Accounts = None,

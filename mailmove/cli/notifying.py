@@ -15,6 +15,7 @@ from mailmove.archive.state import standing
 from mailmove.archive.state.standing import Standing
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.outcome import Outcome
+from mailmove.cli.said import said
 from mailmove.errors import ArchiveError, Exit, MailmoveError
 from mailmove.notify import message, ping
 from mailmove.notify.ping import Signal
@@ -111,6 +112,7 @@ def _warned(tell: Callable[[], None]) -> bool:
     try:
         tell()
     except MailmoveError as error:
+        said.warning("%s", error)
         print(f"mailmove: warning: {error}", file=sys.stderr)
         return False
     return True

@@ -78,6 +78,9 @@ Verbose = Annotated[
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+LogFile = Annotated[
+    str | None, typer.Option("--log-file", metavar="FILE", help="Append what happens to FILE, with time and account.")
+]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, max=64, metavar="N", help="How many accounts at the same time.")]
 CaFile = Annotated[
     str | None, typer.Option("--ca-file", metavar="FILE", help="Trust this certificate authority as well.")
@@ -253,6 +256,7 @@ class Given:
     config: ConfigFile = None
     tls: Tls = None
     ca_file: CaFile = None
+    log_file: LogFile = None
     json: AsJson = False
     quiet: Quiet = False
     verbose: Verbose = 0
@@ -265,11 +269,12 @@ class Given:
         from mailmove.accounts import config
         from mailmove.archive.state.memory import Memory
 
-        self._log()
         given = {"--config": self.config, "--archive": self.archive, "--ca-file": self.ca_file, "--tls": self.tls}
+        given["--log-file"] = self.log_file
         for option, value in given.items():
             if value == "":  # such as an unset variable in a script: not the same as leaving it out
                 raise UsageError(f"{option} is empty", "Give it a value or leave it out.")
+        self._log()
         path = config_path(self.config)
         if self.config and not new and not os.path.exists(path):
             raise UsageError(f"{visible(self.config)} does not exist", "Check the path given with --config.")
@@ -288,10 +293,14 @@ class Given:
         )
 
     def _log(self) -> None:
-        level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
+        level = logging.ERROR if self.quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
         threading.main_thread().name = "mailmove"  # the others have the names of accounts
         logging.basicConfig(level=logging.WARNING, format="%(threadName)s: %(message)s", stream=sys.stderr)
-        logging.getLogger("mailmove").setLevel(logging.ERROR if self.quiet else level)
+        logging.getLogger("mailmove").setLevel(level)
+        if self.log_file:
+            from mailmove.cli import logfile
+
+            logfile.begin(self.log_file, level, debug=self.verbose > 1)
 
 
 # The families: what a command that takes one of them takes with it.

@@ -34,7 +34,7 @@ Age = Annotated[
 ]
 
 
-@options.takes("archive", "jobs", *options.CONNECTION, *options.OUTPUT)
+@options.takes("archive", "jobs", *options.CONNECTION, "log_file", *options.OUTPUT)
 def prune(
     given: options.Given,
     context: typer.Context,

@@ -11,7 +11,7 @@ import typer
 from mailmove.cli import options
 
 
-@options.takes("jobs", *options.CONNECTION, *options.OUTPUT)
+@options.takes("jobs", *options.CONNECTION, "log_file", *options.OUTPUT)
 def run(
     given: options.Given,
     accounts: options.Accounts = None,

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from mailmove.accounts import credentials
 from mailmove.accounts.config import Account
 from mailmove.cancel import Cancel
+from mailmove.cli import said
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.outcome import Outcome, R
 from mailmove.cli.signals import Signals
@@ -125,7 +126,9 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     def work() -> None:
         for share in iter(shares.get, None):
             threading.current_thread().name = visible(share.name)  # in front of what -v logs
-            told.put((share.place, _attempt(share, begin)))
+            outcome = _attempt(share, begin)
+            said.ended(outcome.exit, getattr(outcome.result, "lines", ()), outcome.error)
+            told.put((share.place, outcome))
 
     with Signals(cancel) as signals, Meter(shown=setup.progress) as meter:
         for place in places:

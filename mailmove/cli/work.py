@@ -154,8 +154,8 @@ class Work:
         :raises ArchiveError: when it cannot be used.
         """
         opened = self._archive(writable=writable, new=new)
-        if opened.newer and log.isEnabledFor(logging.WARNING):
-            print(f"{visible(self.name)}: {newer.note(opened.newer, opened.path)}", file=sys.stderr)
+        if opened.newer:
+            log.warning("%s", newer.note(opened.newer, opened.path))
         return opened
 
     def _archive(self, *, writable: bool, new: bool) -> Archive:
