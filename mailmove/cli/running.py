@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
-from mailmove.accounts import credentials
 from mailmove.accounts.config import Account
 from mailmove.cancel import Cancel
 from mailmove.cli import said
@@ -110,6 +109,9 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     Without ``login`` no credentials are looked for and no job may open a session. What may have to be asked for at the
     terminal is asked for first, in order; every other secret is found in its account's own turn.
     """
+    if login:
+        from mailmove.accounts import credentials
+
     alone = len(places) == 1
     cancel = Cancel()
     told: queue.SimpleQueue[tuple[Place, Sequence[Progress] | Question | Outcome[R]]] = queue.SimpleQueue()

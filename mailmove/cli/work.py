@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from mailmove import streams
 from mailmove.accounts.config import Account
 from mailmove.archive.creating import exists
-from mailmove.archive.mending import salvage
 from mailmove.archive.record import newer
 from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
@@ -26,14 +25,15 @@ from mailmove.errors import (
     UsageError,
 )
 from mailmove.imap.slots import Slots
-from mailmove.jobs.copy.result import Target
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
 from mailmove.report.again import ALL, Again
 from mailmove.safe import visible
 
 if TYPE_CHECKING:
+    from mailmove.archive.mending import salvage
     from mailmove.imap.session import Session
+    from mailmove.jobs.copy.result import Target
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,8 @@ class Work:
 
         :raises UsageError: when only an archive directory was named, or there are none.
         """
+        from mailmove.jobs.copy.result import Target
+
         copies = self.account.copies
         if not copies:
             raise UsageError(
@@ -168,6 +170,8 @@ class Work:
 
     def mend(self) -> salvage.Salvaged:
         """Make the archive one that can be opened; see :func:`mailmove.archive.mending.salvage.mend`."""
+        from mailmove.archive.mending import salvage
+
         return salvage.mend(self.place.archive, self._memory)
 
     @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailmove.archive.index.search import Search
 from mailmove.archive.record.manifest import FolderDir
 from mailmove.archive.search import catching, tables
-from mailmove.archive.search.filling import MAX_READ, Awaited, Filled
+from mailmove.archive.search.filling import Awaited, Filled
 from mailmove.archive.search.matching import Match, Matching
 from mailmove.archive.search.query import EVERYWHERE, Place, Query
 from mailmove.archive.search.tables import Damaged
@@ -17,10 +17,9 @@ from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
 from mailmove.jobs.progress import Advance, Expect, Progress
-from mailmove.mail.message import Message, parse
 from mailmove.model import Folder, Found
 from mailmove.plan.folders import choose
-from mailmove.units import format_size, short_id
+from mailmove.units import short_id
 
 if TYPE_CHECKING:
     from mailmove.jobs.context import Context
@@ -152,14 +151,3 @@ def _where(matching: Matching, matches: list[Match]) -> dict[bytes, list[Place]]
 
 def _looks_into_text(query: Query) -> bool:
     return any(place in EVERYWHERE[5:] for term in query.terms if not term.excluded for place in term.places)
-
-
-def read_message(pieces: Iterator[bytes], octets: int) -> tuple[Message, list[str]]:
-    """As much of a message as is read, taken apart, and what is said if that is not all of its octets."""
-    content = bytearray()
-    for piece in pieces:
-        content += piece
-        if len(content) >= MAX_READ:
-            break
-    left_out = [f"what comes after its first {format_size(len(content))}"] if len(content) < octets else []
-    return parse(bytes(content)), left_out

@@ -6,21 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailmove.archive.index.search import Search
+from mailmove.archive.search.filling import MAX_READ
 from mailmove.archive.store import Archive
 from mailmove.archive.writing import doubted
 from mailmove.errors import UsageError
 from mailmove.jobs.export import doubting
-from mailmove.jobs.find import read_message
 from mailmove.jobs.get import octets
 from mailmove.mail import fields
 from mailmove.mail.attachments import attachments
 from mailmove.mail.documents.extractor import Extractor
 from mailmove.mail.html.page import page
-from mailmove.mail.message import Message
+from mailmove.mail.message import Message, parse
 from mailmove.mail.quotes import folded
 from mailmove.mail.signatures import signatures
 from mailmove.mail.text import text
 from mailmove.model import Copy, Found
+from mailmove.units import format_size
 
 _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 
@@ -94,7 +95,7 @@ def letter(source: Source, look: Look) -> Letter:
 
     :raises ArchiveError: when no copy of it is what was archived.
     """
-    message, left_out = read_message(source.octets, source.found.octets)
+    message, left_out = _read(source)
     header = tuple(_all_fields(message) if look.headers else _few_fields(message))
     attached = tuple((each.name, len(each.content)) for each in attachments(message))
     read = text(message)
@@ -108,11 +109,22 @@ def as_page(source: Source) -> str:
 
     :raises ArchiveError: when no copy of it is what was archived.
     """
-    message, left_out = read_message(source.octets, source.found.octets)
+    message, left_out = _read(source)
     for what in left_out:
         message.budget.skip(what)
     with Extractor() as extractor:
         return page(message, extractor)
+
+
+def _read(source: Source) -> tuple[Message, list[str]]:
+    """As much of a message as is read, taken apart, and what is said if that is not all of its octets."""
+    content = bytearray()
+    for piece in source.octets:
+        content += piece
+        if len(content) >= MAX_READ:
+            break
+    left_out = [f"what comes after its first {format_size(len(content))}"] if len(content) < source.found.octets else []
+    return parse(bytes(content)), left_out
 
 
 def _few_fields(message: Message) -> Iterator[tuple[str, str]]:

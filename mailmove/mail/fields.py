@@ -11,7 +11,6 @@ import binascii
 import re
 from collections.abc import Iterator
 from datetime import UTC
-from email import utils
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -69,6 +68,8 @@ def sent(raw: bytes | None) -> int | None:
     """A Date field (RFC 5322 3.3) in Unix seconds; None where it is not a date that exists."""
     if not raw or len(raw) > MAX_DATE:
         return None
+    from email import utils  # late: few dates are read, and it loads sockets
+
     try:
         moment = utils.parsedate_to_datetime(_unencoded(raw))
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import io
+import os
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+from rich.cells import cell_len, set_cell_size  # no more of rich: its console takes longer to load than most commands
+
 _LEAST = 16  # cells that a column keeps when it is cut
+_GAP = 2
+_PORTION = 200  # rows
 
 
 class Column(NamedTuple):
@@ -23,41 +29,61 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: i
 
     Cells are shown as they are, so they must be safe already.
     """
-    from rich.cells import cell_len
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
-
     kept = [number for number, column in enumerate(columns) if column.head or any(row[number] for row in rows)]
     if not kept:
         return
-    columns, rows = [columns[number] for number in kept], [[row[number] for number in kept] for row in rows]
-    out = io.StringIO()
-    terminal = sys.stdout.isatty()
-    console = Console(file=out, force_terminal=terminal)
-    widths = [
-        max(cell_len(column.head), *(cell_len(row[number]) for row in rows), 0) for number, column in enumerate(columns)
-    ]
-    cut = [number for number, column in enumerate(columns) if column.cut and widths[number] > _LEAST]
-    while terminal and cut and indent + sum(widths) + 2 * (len(widths) - 1) > console.width:
-        widest = max(cut, key=widths.__getitem__)  # what does not fit is taken from it; the others are never broken
-        widths[widest] -= 1
-        if widths[widest] == _LEAST:
-            cut.remove(widest)
-    heads = any(column.head for column in columns)
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=heads, header_style="bold")
-    for column, width in zip(columns, widths, strict=True):
-        made.add_column(
-            Text(column.head),
-            width=width,
-            no_wrap=True,
-            overflow="ellipsis",
-            justify="right" if column.figures else "left",
-        )
-    for row in rows:
-        made.add_row(*map(Text, row))
-    console.width = indent + sum(widths) + 2 * len(widths)
-    console.print(Padding(made, (0, 0, 0, indent), expand=False))
-    for line in out.getvalue().splitlines():
-        yield line.rstrip()
+    layout = _Layout([columns[number] for number in kept], indent)
+    yield from layout.lines([[row[number] for number in kept] for row in rows])
+
+
+def streamed(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The same of rows that are too many to wait for, with all columns; later ones may need them wider."""
+    layout, rows = _Layout(columns), iter(rows)
+    while portion := list(islice(rows, _PORTION)):
+        yield from layout.lines(portion)
+
+
+class _Layout:
+    """The widths of columns, in cells, as far as their texts are known."""
+
+    def __init__(self, columns: Sequence[Column], indent: int = 0) -> None:
+        self._columns = columns
+        self._indent = indent
+        self._widths = [0] * len(columns)
+        self._begun = False
+
+    def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """More rows, each a line."""
+        heads = [] if self._begun else [column.head for column in self._columns]
+        self._begun = True
+        for number, column in enumerate(self._columns):
+            texts = (column.head, *(row[number] for row in rows))
+            self._widths[number] = max(self._widths[number], *map(cell_len, texts))
+        terminal = sys.stdout.isatty()
+        if terminal:
+            self._cut(shutil.get_terminal_size().columns)
+        if any(heads):
+            line = self._line(heads)
+            yield f"\x1b[1m{line}\x1b[0m" if terminal and os.environ.get("TERM") not in ("dumb", "unknown") else line
+        yield from map(self._line, rows)
+
+    def _cut(self, room: int) -> None:
+        """What does not fit is taken from the widest that may be cut; the others are never broken."""
+        widths = self._widths
+        cut = [number for number, column in enumerate(self._columns) if column.cut and widths[number] > _LEAST]
+        while cut and self._indent + sum(widths) + _GAP * (len(widths) - 1) > room:
+            widest = max(cut, key=widths.__getitem__)
+            widths[widest] -= 1
+            if widths[widest] == _LEAST:
+                cut.remove(widest)
+
+    def _line(self, row: Sequence[str]) -> str:
+        cells = map(_cell, self._columns, row, self._widths)
+        return (" " * self._indent + (" " * _GAP).join(cells)).rstrip()
+
+
+def _cell(column: Column, text: str, width: int) -> str:
+    spare = width - cell_len(text)
+    if spare < 0:
+        return set_cell_size(text, width - 1) + "…"
+    return " " * spare + text if column.figures else text + " " * spare

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -298,3 +299,17 @@ def test_an_id_is_one_message_or_an_error(home: Path, mailmove: Program) -> None
 def test_finding_needs_no_lock(home: Path, mailmove: Program, tmp_path: Path) -> None:
     with Archive.open(str(home), Memory(str(tmp_path / "other")), writable=True):
         assert subjects(mailmove, home, "offer") == ["offer"]
+
+
+NOT_LOADED = {"imapclient", "keyring", "rich.console", "mailmove.imap.session", "mailmove.accounts.credentials",
+    "mailmove.mail.message", "mailmove.archive.search.words"}  # fmt: skip
+
+
+def test_a_search_loads_what_it_uses_and_reads_no_file(home: Path, mailmove: Program) -> None:
+    assert mailmove("find", "--archive", home, "rechnung").code == 0
+    for file in home.rglob("cur/*"):
+        file.unlink()
+    command = [sys.executable, "-X", "importtime", "-m", "mailmove", "find", "--archive", str(home), "rechnung"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=mailmove.env)
+    assert "1 message found" in done.stdout
+    assert NOT_LOADED & {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()} == set()

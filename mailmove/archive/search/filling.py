@@ -143,6 +143,7 @@ class _Filling:
                 "INSERT OR REPLACE INTO copy VALUES (?, ?, ?)",
                 [(known[sha256], number, arrival) for number, sha256, _, arrival in portion],
             )
+            self._count({known[sha256] for _, sha256, _, _ in portion})
             self._index.set_meta("position", portion[-1][0])
         yield Filled(
             len(portion) - len(numbered), sum(row[2] for row in portion) - sum(each.octets for each in numbered)
@@ -160,11 +161,21 @@ class _Filling:
                 self._db.execute("DELETE FROM body WHERE id = ?", (number,))
                 self._db.execute("DELETE FROM note WHERE body = ?", (number,))
                 self._insert(each._replace(number=number), words)
+            self._count(known.values())
+
+    def _count(self, numbers: Iterable[int]) -> None:
+        """Note of messages how many copies they have, and when the newest arrived: a search asks that of thousands."""
+        self._db.executemany(
+            "UPDATE body SET (newest, copies) = (SELECT coalesce(max(arrival), 0), count(*) FROM copy WHERE body = id)"
+            " WHERE id = ?",
+            [(number,) for number in numbers],
+        )
 
     def _begin(self) -> None:
         """Of an archive whose index was made anew, the messages are known, but not by their numbers there."""
         made = self._db.execute("SELECT value FROM archive.meta WHERE name = 'made'").fetchone()
         self._db.execute("DELETE FROM copy")
+        self._db.execute("UPDATE body SET newest = 0, copies = 0")
         self._index.set_meta("index", made[0] if made else "")
 
     def _known(self, hashes: list[bytes]) -> dict[bytes, int]:
@@ -198,7 +209,7 @@ class _Filling:
 
     def _insert(self, each: _New, words: Words, unread: str = "") -> None:
         self._db.execute(
-            "INSERT INTO body VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO body VALUES (?,?,?,?,?,?,?,?,?,?,0,0)",
             (each.number, body_key(each.sha256), each.sha256, each.octets, *words[:6]),
         )
         if words.text or words.attached:

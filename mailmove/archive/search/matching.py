@@ -24,6 +24,8 @@ _OF_MESSAGE: dict[Mark, str] = {
     f" JOIN archive.folder f ON f.id = m.folder WHERE {ON_SERVER})",
 }
 
+_JOINED = "JOIN copy c ON c.body = d.id"
+
 
 class Match(NamedTuple):
     """A message that is looked for: its number in the search index, and its newest arrival in Unix seconds."""
@@ -62,13 +64,13 @@ class Matching:
         for term in query.terms:
             self._term(term)
         copies = self._copies(folders, outside)
-        where = f"WHERE {' AND '.join(self._where)}" if self._where else ""
+        where = " AND ".join(self._where) or "1"
         self._db.execute("DROP TABLE IF EXISTS temp.hit")
-        self._db.execute(
-            "CREATE TEMP TABLE hit AS SELECT d.id AS body, max(c.arrival) AS newest, count(*) AS copies"
-            f" FROM body d JOIN copy c ON c.body = d.id {copies} {where} GROUP BY d.id",
-            self._values,
-        )
+        if copies:
+            found = f"max(c.arrival) AS newest, count(*) AS copies FROM body d {copies} WHERE {where} GROUP BY d.id"
+        else:
+            found = f"d.newest, d.copies FROM body d WHERE d.copies AND {where}"
+        self._db.execute(f"CREATE TEMP TABLE hit AS SELECT d.id AS body, {found}", self._values)
 
     def counted(self) -> Counted:
         """How much it is."""
@@ -132,7 +134,7 @@ class Matching:
         self._values += values
 
     def _copies(self, folders: Collection[bytes] | None, outside: Collection[bytes]) -> str:
-        """What is asked of copies; returns the tables that are joined for it."""
+        """What is asked of copies; returns the tables that are joined for it, nothing where none is asked about."""
         query = self._query
         asked = [_OF_COPY[mark] for mark in query.marks if mark in _OF_COPY]
         for condition, bound in (("c.arrival >= ?", query.since), ("c.arrival < ?", query.before)):
@@ -151,8 +153,9 @@ class Matching:
             self._ask(f"f.wire IN {_marks(folders)}", *folders)
         for condition in asked:
             self._ask(condition)
-        joined = "JOIN archive.message m ON m.id = c.number JOIN archive.folder f ON f.id = m.folder"
-        return joined if asked or folders is not None else ""
+        if asked or folders is not None:
+            return f"{_JOINED} JOIN archive.message m ON m.id = c.number JOIN archive.folder f ON f.id = m.folder"
+        return _JOINED if query.since is not None or query.before is not None else ""
 
     def _ask(self, condition: str, *values: object) -> None:
         self._where.append(condition)

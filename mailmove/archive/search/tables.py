@@ -20,7 +20,7 @@ from mailmove.archive.index import index
 from mailmove.errors import ArchiveError
 from mailmove.safe import visible
 
-SCHEMA = 1
+SCHEMA = 2
 WORDS = 1
 """Raised when :mod:`mailmove.mail` reads messages differently: what was read otherwise is read again."""
 
@@ -29,7 +29,7 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE body (
     id INTEGER PRIMARY KEY, key INTEGER NOT NULL, sha256 BLOB NOT NULL, octets INTEGER NOT NULL,
     attachments INTEGER NOT NULL, from_ TEXT NOT NULL, to_ TEXT NOT NULL, subject TEXT NOT NULL, other TEXT NOT NULL,
-    filename TEXT NOT NULL);
+    filename TEXT NOT NULL, newest INTEGER NOT NULL DEFAULT 0, copies INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX body_key ON body (key);
 CREATE TABLE copy (body INTEGER, number INTEGER, arrival INTEGER NOT NULL, PRIMARY KEY (body, number))
     WITHOUT ROWID;
