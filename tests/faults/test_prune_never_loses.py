@@ -1,5 +1,8 @@
 """No order of events may lose a message: a machine that looks for one, with a server and an archive that can be harmed.
 
+The archive may have a copy, which goes away, is exchanged, set back or harmed as well; what a prune deletes that needs
+it must lie there too.
+
 Whatever happens between and during runs, every message is on the server or intact in the archive, unless somebody else
 deleted or damaged its last copy. No two messages have the same size: a server that gives a UID to another message of
 the same size and the same second of arrival breaks what a UID is, and nobody can notice.
@@ -15,24 +18,35 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mailmove.archive.files import disk
+from mailmove.archive.place import META
+from mailmove.cancel import Cancel
+from mailmove.copies import recall
 from mailmove.errors import MailmoveError
+from mailmove.jobs.copy import checking
+from mailmove.jobs.copy.result import ReadBack, Target
 from mailmove.jobs.prune.result import PruneResult
 from mailmove.plan.policy import Asked, Keep, Policy
 from mailmove.units import Age, parse_age
+from tests.copies.kit import copied
 from tests.kit import hashes, message
-from tests.pruning import Pruner
+from tests.pruning import Pruner, drained
 from tests.servers.model import Box, Command, Mail
 from tests.servers.scripted import Conversation, Scripted
 
 FOLDERS = ("INBOX", "Work", "Trash")
 UNUSABLE = [b"NIL", b'"01-Jan-1970 00:00:01 +0000"']
 SPELLINGS = (None, "work", "Work/", " WORK ", "INBOX/Work")
+EVENTS = ("flag", "expunge_elsewhere", "renumber", "shift", "deliver")
+COPY_HARMS = ("copy away", "copy empty", "copy another's", "copy harmed")
 HARMS = ("disk swapped", "files removed", "backup moved in", "backup copied over")
+PROVEN_BEFORE, WEEK = "a copy proven within 7d", parse_age("7d")
 AGES = (0, 1, 29, 31, 200, 3000)  # days
 
 
@@ -90,6 +104,13 @@ class Mailbox(RuleBasedStateMachine):
         self.home = Path(tempfile.mkdtemp(prefix="mailmove-machine-"))
         self.pruner = Pruner(self.server.port, "user", self.home, waits=(0.0,))
         self.backup = self.home / "backup"
+        self.nas, self.away = self.home / "nas", self.home / "nas.away"
+        self.patches = [
+            patch.object(disk, "is_same", lambda one, other: False),
+            patch.object(recall, "_SETTLED", -86_400),  # no file is too young to be known by its times
+        ]
+        for one in self.patches:
+            one.start()
         self.number = 0
         self.owed: dict[bytes, str] = {}
         """Every message that must be somewhere, and its SHA-256."""
@@ -98,6 +119,8 @@ class Mailbox(RuleBasedStateMachine):
             self.server.store.add(name)
 
     def teardown(self) -> None:
+        for one in self.patches:
+            one.stop()
         shutil.rmtree(self.home)
         self.server.stop()
 
@@ -172,6 +195,42 @@ class Mailbox(RuleBasedStateMachine):
     def keep_a_backup(self) -> None:
         shutil.rmtree(self.backup, ignore_errors=True)
         shutil.copytree(self.pruner.archive, self.backup)
+        if self.nas.exists():
+            shutil.rmtree(self.home / "nas.backup", ignore_errors=True)
+            shutil.copytree(self.nas, self.home / "nas.backup")
+
+    @precondition(lambda self: (self.nas / META).exists() or self.away.exists())
+    @rule(how=st.sampled_from(["away", "empty", "another's", "set back", "there", "there"]))
+    def exchange_the_copy(self, how: str) -> None:
+        """What is found where the copy was; only when it is there again, it is the copy."""
+        if not self.away.exists():
+            self.nas.rename(self.away)
+        shutil.rmtree(self.nas, ignore_errors=True)
+        backup = self.home / "nas.backup"
+        match how:
+            case "empty":
+                self.nas.mkdir()
+            case "another's":
+                shutil.copytree(self.away, self.nas)
+                uuid = (self.nas / META / "archive.toml").read_text().split('uuid = "')[1][:36]
+                for file in (self.nas / META / "archive.toml", self.nas / META / "copy.toml"):
+                    file.write_text(file.read_text().replace(uuid, "0" * 36))
+            case "set back" if (backup / META).exists():
+                shutil.copytree(backup, self.nas)
+                shutil.rmtree(self.away)
+            case "there":
+                self.away.rename(self.nas)
+
+    @precondition(lambda self: self._letters_there())
+    @rule(data=st.data(), how=st.sampled_from(["altered", "cut", "removed", "touched"]))
+    def harm_the_copy(self, data: st.DataObject, how: str) -> None:
+        file = data.draw(st.sampled_from(sorted(self._letters_there())))
+        body = file.read_bytes()
+        if how == "removed":
+            file.unlink()
+        else:
+            file.chmod(0o600)
+            file.write_bytes({"altered": b"X" + body[1:], "cut": body[:-1], "touched": body}[how])
 
     @rule(name=st.sampled_from(FOLDERS[1:]))
     def rename(self, name: str) -> None:
@@ -203,15 +262,35 @@ class Mailbox(RuleBasedStateMachine):
             pass
         self.server.arm([])
 
+    @precondition(lambda self: self.pruner.archive.exists())
+    @rule()
+    def copy(self) -> None:
+        try:
+            copied(self.pruner, self.nas, name="nas", asked=ReadBack.NONE)
+        except MailmoveError:
+            pass
+
+    @precondition(lambda self: self._was_copied())
+    @rule()
+    def prove_the_copy(self) -> None:
+        try:
+            with self.pruner.opened(writable=False) as archive:
+                drained(checking.check(archive, Target("nas", str(self.nas), WEEK), Cancel(), self.now))
+        except MailmoveError:
+            pass
+
+    second = st.sampled_from(["no copy", "a copy", PROVEN_BEFORE])
+
     @rule(
         cuts=cuts,
         age=st.sampled_from(["1d", "30d", "2y"]),
         keep=st.frozensets(st.sampled_from(Keep)),
         unattended=st.booleans(),
         data=st.data(),
-        meanwhile=st.sampled_from([None, "flag", "expunge_elsewhere", "renumber", "shift", "deliver", *HARMS]),
+        meanwhile=st.sampled_from([None, *EVENTS, *HARMS, *COPY_HARMS]),
         starring=st.lists(st.sampled_from(["SELECT", "UID STORE", "UID FETCH"]), max_size=2),
         fresh=st.integers(0, 5),
+        second=second,
     )
     def prune(self, **drawn: Any) -> None:
         self.prune_now(**drawn)
@@ -226,8 +305,10 @@ class Mailbox(RuleBasedStateMachine):
         meanwhile: str | None,
         starring: list[str],
         fresh: int,
+        second: str,
         rules: Mapping[str, Age | None] | None = None,
     ) -> None:
+        copies = {"nas": self.nas} if second != "no copy" and self._was_copied() else None
         for _ in range(fresh):
             self.deliver("INBOX", 3000, frozenset())
 
@@ -236,6 +317,10 @@ class Mailbox(RuleBasedStateMachine):
             match meanwhile:
                 case "disk swapped" | "files removed" | "backup moved in" | "backup copied over":
                     self._harm(meanwhile)
+                case "copy harmed" if self._letters_there():
+                    self.harm_the_copy(data, "altered")
+                case "copy away" | "copy empty" | "copy another's" if self._letters_there():
+                    self.exchange_the_copy(meanwhile.removeprefix("copy "))
                 case "flag":
                     self.flag(data, "\\Flagged", True)
                     before.update(self._flags())
@@ -253,7 +338,13 @@ class Mailbox(RuleBasedStateMachine):
         self.server.arm(cuts)
         try:
             result = self.pruner(
-                asked, Policy(keep=keep, folders=rules or {}), now=self.now, unattended=unattended, between=happen
+                asked,
+                Policy(keep=keep, folders=rules or {}),
+                now=self.now,
+                unattended=unattended,
+                between=happen,
+                copies=copies,
+                within=WEEK if second == PROVEN_BEFORE else None,
             )
         except MailmoveError:
             result = None
@@ -266,6 +357,10 @@ class Mailbox(RuleBasedStateMachine):
         if result is not None and result.stopped is None and not any(one.marked for one in result.outcomes.values()):
             ours = [mail for mail in there if "\\Deleted" in mail.flags - before.get(mail.body, {"\\Deleted"})]
             assert not ours, "what is kept carries no mark of ours"
+        if copies is not None:
+            there_too = hashes(*(file.read_bytes() for file in self._letters_there()))
+            missing = [body for body in before.keys() - self._flags().keys() if self.owed.get(body) not in there_too]
+            assert not missing, f"{len(missing)} messages are gone that the copy does not hold"
         for body in before.keys() - self._flags().keys():
             kept = {Keep.FLAGGED: "\\Flagged", Keep.DRAFTS: "\\Draft"}
             assert not any(kept.get(one) in before[body] for one in keep), "it was to be kept"
@@ -286,8 +381,29 @@ class Mailbox(RuleBasedStateMachine):
         self.deliver("Work", 3000, frozenset())
         kept = list(self.server.store["Work"].mails)
         rules: dict[str, Age | None] = {spelling: None} if spelling else {}
-        self.prune_now([], "30d", frozenset(), False, data, meanwhile, starring, fresh, rules)
+        self.prune_now([], "30d", frozenset(), False, data, meanwhile, starring, fresh, "no copy", rules)
         assert not spelling or self.server.store["Work"].mails == kept, "never is never"
+
+    @rule(
+        data=st.data(),
+        meanwhile=st.sampled_from([None, None, *COPY_HARMS]),
+        fresh=st.integers(1, 3),
+        behind=st.booleans(),
+        second=st.sampled_from(["a copy", PROVEN_BEFORE]),
+    )
+    def prune_what_a_copy_holds(
+        self, data: st.DataObject, meanwhile: str | None, fresh: int, behind: bool, second: str
+    ) -> None:
+        """All of it goes but what the copy, which may be behind, lacks; nothing where it is not the copy any more."""
+        if self.away.exists():
+            self.exchange_the_copy("there")
+        for _ in range(fresh):
+            self.deliver("Work", 3000, frozenset())
+        self.export([])
+        self.copy()
+        if second == PROVEN_BEFORE:
+            self.prove_the_copy()
+        self.prune_now([], "30d", frozenset(), False, data, meanwhile, [], 2 if behind else 0, second)
 
     def _harm(self, how: str) -> None:
         """What happens to the archive's disk while the question is open."""
@@ -358,6 +474,13 @@ class Mailbox(RuleBasedStateMachine):
 
     def _files(self) -> list[Path]:
         return [file for file in self.pruner.archive.glob("**/cur/*") if ",H=" in file.name]
+
+    def _letters_there(self) -> list[Path]:
+        """The message files where the copy is to be."""
+        return [file for file in self.nas.glob("**/cur/*") if ",H=" in file.name]
+
+    def _was_copied(self) -> bool:
+        return self.away.exists() or self.nas.exists()
 
     def _forgive(self, bodies: set[bytes]) -> None:
         """Somebody else took a copy away; if it was the last one, nobody owes the message any more."""
