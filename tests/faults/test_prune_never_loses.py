@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,12 +106,9 @@ class Mailbox(RuleBasedStateMachine):
         self.pruner = Pruner(self.server.port, "user", self.home, waits=(0.0,))
         self.backup = self.home / "backup"
         self.nas, self.away = self.home / "nas", self.home / "nas.away"
-        self.patches = [
-            patch.object(disk, "is_same", lambda one, other: False),
-            patch.object(recall, "_SETTLED", -86_400),  # no file is too young to be known by its times
-        ]
-        for one in self.patches:
-            one.start()
+        self.patches = ExitStack()
+        self.patches.enter_context(patch.object(disk, "is_same", lambda one, other: False))
+        self.patches.enter_context(patch.object(recall, "_SETTLED", -86_400))  # no file is too young to be known
         self.number = 0
         self.owed: dict[bytes, str] = {}
         """Every message that must be somewhere, and its SHA-256."""
@@ -119,8 +117,7 @@ class Mailbox(RuleBasedStateMachine):
             self.server.store.add(name)
 
     def teardown(self) -> None:
-        for one in self.patches:
-            one.stop()
+        self.patches.close()
         shutil.rmtree(self.home)
         self.server.stop()
 
