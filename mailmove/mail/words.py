@@ -31,6 +31,17 @@ def folded(text: str) -> str:
     return "".join(map(_FOLDED.__getitem__, map(ord, _composed(text))))
 
 
+def cased(text: str) -> str:
+    """A text without its case, as IMAP compares texts (i;unicode-casemap, RFC 5051): accents count.
+
+    Texts that are equal so are equal as :func:`folded` and as :func:`prepared`, so that an index of these can narrow
+    down where one is part of another.
+    """
+    if text.isascii():
+        return text.upper()
+    return "".join(map(_CASED.__getitem__, map(ord, _composed(text))))
+
+
 def prepared(text: str) -> str:
     """A text as an index takes it in: its words, and between them only what no word of ASCII has in it.
 
@@ -102,6 +113,18 @@ class _Words(dict[int, str]):
         return char if unicodedata.category(char)[0] in "LNM" else " "
 
 
+class _Cased(dict[int, str]):
+    """Each character in title case and taken apart, unless an index would tell that from the character itself."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        title = char.title()
+        apart = unicodedata.normalize("NFKD", title if len(title) == 1 else char)
+        same = all(apart.translate(index) == index[code] for index in (_FOLDED, _WORDS))
+        found = self[code] = apart if same else char
+        return found
+
+
 def _is_picture(code: int) -> bool:
     # the newest of them are not yet assigned where Python's tables are older
     return any(low <= code < high for low, high in _PICTURES) and unicodedata.category(chr(code)) in ("So", "Cn")
@@ -109,3 +132,4 @@ def _is_picture(code: int) -> bool:
 
 _FOLDED = _Folded()
 _WORDS = _Words()
+_CASED = _Cased()

@@ -17,6 +17,8 @@ from mailmove.archive.index.index import explained
 from mailmove.archive.index.messages import Row, Stored
 from mailmove.archive.place import META
 from mailmove.archive.record import journal, manifest
+from mailmove.archive.search import catching
+from mailmove.archive.search.narrowing import Narrowing
 from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.errors import ArchiveError
@@ -57,10 +59,11 @@ class Listing:
 class Snapshot:
     """An archive at one moment. It is let go of when nobody looks at it any more."""
 
-    def __init__(self, archive: Archive, own: OwnUids, stamp: Stamp) -> None:
+    def __init__(self, archive: Archive, own: OwnUids, stamp: Stamp, filling: threading.Lock) -> None:
         self.archive = archive
         self.stamp = stamp
         self._own = own
+        self._filling = filling
         self._lock = threading.RLock()
         self._all = _Kept(self._read)  # shared by all that show a directory
         self._listings = _Kept(self._listed)
@@ -106,6 +109,23 @@ class Snapshot:
         """The header fields of a message, as the index has them."""
         with self._reading():
             return self.archive.index.headers(stored)
+
+    def narrowing(self) -> Iterator[Narrowing | None]:
+        """What the search index rules out, after None for each step in which it takes in what is new.
+
+        It gives nothing else where another search is filling it: that one may take long.
+
+        :raises ArchiveError: when it cannot be used.
+        """
+        if not self._filling.acquire(blocking=False):
+            return
+        try:
+            for _ in catching.caught_up(self.archive):
+                yield None
+        finally:
+            self._filling.release()
+        with catching.opened(self.archive) as index:
+            yield Narrowing(index)
 
     @cached_property
     def once(self) -> Drop:
@@ -196,6 +216,7 @@ class Shelf:
         self._memory = memory
         self._opener = opener
         self._lock = threading.Lock()
+        self._filling = threading.Lock()
         self._own: dict[str, OwnUids] = {}
         self._now = self._opened()
 
@@ -213,7 +234,7 @@ class Shelf:
         self._index = archive.index.path
         try:
             own = self._own.setdefault(uuid, OwnUids(self._memory, uuid))
-            return Snapshot(archive, own, self._stamp() or ())
+            return Snapshot(archive, own, self._stamp() or (), self._filling)
         except BaseException:
             archive.close()
             raise

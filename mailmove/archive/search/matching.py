@@ -10,10 +10,11 @@ from mailmove.archive.search.query import EVERYWHERE, HEADERS, Mark, Place, Quer
 from mailmove.archive.search.tables import Tables
 from mailmove.mail.words import folded, sought
 
-_COLUMNS: dict[Place, str] = {
+COLUMNS: dict[Place, str] = {
     "from": "from_", "to": "to_", "subject": "subject", "other": "other", "filename": "filename",
     "text": "text", "attachments": "attachments",
 }  # fmt: skip
+"""What the places are called in the tables."""
 _OF_COPY: dict[Mark, str] = {
     "flagged": r"instr(lower(' ' || m.flags || ' '), ' \flagged ')",
     "unread": r"NOT instr(lower(' ' || m.flags || ' '), ' \seen ')",
@@ -112,7 +113,7 @@ class Matching:
         if place in HEADERS:
             wanted = folded(term.text)
             rows = self._db.execute(
-                f"SELECT id FROM body WHERE instr({_COLUMNS[place]}, ?)"
+                f"SELECT id FROM body WHERE instr({COLUMNS[place]}, ?)"
                 f" AND id IN ({','.join(map(str, numbers))})", (wanted,)
             )  # fmt: skip
         else:
@@ -124,7 +125,7 @@ class Matching:
 
     def _term(self, term: Term) -> None:
         wanted, values = folded(term.text), list[object]()
-        parts = [f"instr(d.{_COLUMNS[place]}, ?)" for place in term.places if place in HEADERS]
+        parts = [f"instr(d.{COLUMNS[place]}, ?)" for place in term.places if place in HEADERS]
         values += [wanted] * len(parts)
         texts = tuple(place for place in term.places if place not in HEADERS)
         if texts and (expression := _expression(term.text, texts)):
@@ -176,5 +177,5 @@ def _marks(values: Collection[bytes]) -> str:
 def _expression(text: str, places: tuple[Place, ...]) -> str:
     """What FTS5 is asked; empty where a text has no words. Words have no quotation marks in them."""
     found = sought(text)
-    columns = "" if len(places) == 2 else f"{{{_COLUMNS[places[0]]}}} : "
+    columns = "" if len(places) == 2 else f"{{{COLUMNS[places[0]]}}} : "
     return f'{columns}"{" ".join(found)}" *' if found else ""

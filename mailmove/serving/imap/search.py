@@ -1,4 +1,9 @@
-"""SEARCH (RFC 3501 6.4.4): all its keys; a message's file is read only where nothing else has decided."""
+"""SEARCH (RFC 3501 6.4.4): all its keys; a message's file is read only where nothing else has decided.
+
+Texts are compared as i;unicode-casemap does (RFC 5051): case does not count, accents do. The text of a message is what
+its reader sees: decoded, HTML without its marks, names of attachments and the text of those that are text. The search
+index rules out messages; whether one is found is decided by what stands in it.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +12,15 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from mailmove.archive.index.headers import Headers
+from mailmove.archive.search.query import Place
 from mailmove.errors import ArchiveError
 from mailmove.mail import charsets, fields
 from mailmove.mail.searchable import Searchable, searchable
-from mailmove.mail.words import folded
+from mailmove.mail.words import cased
 from mailmove.serving import octets, parts
 from mailmove.serving.imap.parser import Key
 from mailmove.serving.imap.selected import Selected
 from mailmove.serving.messages import Item
-from mailmove.serving.parts import Field
 
 MAX_READ = 32 << 20  # octets of a message that are looked through
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -31,6 +36,15 @@ _INDEXED = {
     b"list-id": "list_id",
 }
 """Header fields that the index has, and its names for them; one that stands there twice it has once."""
+_WORDS: tuple[Place, ...] = ("filename", "text", "attachments")
+_PLACES: dict[bytes, tuple[Place, ...]] = {
+    b"from": ("from",),
+    b"subject": ("subject",),
+    **dict.fromkeys((b"to", b"cc", b"bcc"), ("to",)),
+    **dict.fromkeys((b"sender", b"reply-to", b"list-id"), ("other",)),
+}
+"""Where the search index has header fields, all that a message has of each."""
+_FEW = 100  # messages that are looked through without it
 _COST = {"TEXT": 3, "BODY": 3, "HEADER": 2, "BCC": 2}
 
 
@@ -42,10 +56,13 @@ class Search:
         self._key = _ordered(key)
         self._charset = charset
         self._sets: dict[Key, frozenset[int]] = {}
+        self._without: dict[Key, set[bytes]] = {}
         self.failed: list[str] = []
 
     def found(self, most: int = 500) -> Iterator[list[int]]:
         """The indices of messages for which it holds, as far as ``most`` messages were looked at each time."""
+        if len(self._selected.items) > _FEW:
+            yield from self._narrowed()
         hits: list[int] = []
         for index, item in enumerate(self._selected.items):
             try:
@@ -58,9 +75,29 @@ class Search:
                 hits = []
         yield hits
 
-    def words(self, key: Key) -> str:
-        """What a key looks for, without what a search ignores."""
-        return folded(key.text.decode(self._charset, "replace"))
+    def _narrowed(self) -> Iterator[list[int]]:
+        """Ask the search index which messages need not be read; yields nothing of importance, often."""
+        keys = {key for key in _leaves(self._key) if _places(key)}
+        if not keys:
+            return
+        try:
+            for narrowing in self._selected.snapshot.narrowing():
+                yield []
+                if narrowing is not None:
+                    self._without = {key: narrowing.without(self._text(key), _places(key)) for key in keys}
+        except ArchiveError:  # then all that is searched is read
+            self._without.clear()
+
+    def _text(self, key: Key) -> str:
+        return key.text.decode(self._charset, "replace")
+
+    def wanted(self, key: Key) -> str:
+        """What a key looks for, as it is compared."""
+        return cased(self._text(key))
+
+    def rules_out(self, key: Key, sha256: bytes) -> bool:
+        """Whether the search index knows that a message does not hold what a key looks for; of TEXT, in its body."""
+        return sha256 in self._without.get(key, ())
 
     def chosen(self, key: Key) -> frozenset[int]:
         """The messages that a sequence set means."""
@@ -87,8 +124,8 @@ class _Look:
         self._index = index
         self._item = item
         self._octets: bytes | None = None
-        self._fields: list[Field] | None = None
-        self._read: tuple[str, str] | None = None
+        self._fields: list[tuple[bytes, str]] | None = None
+        self._read: tuple[str, ...] | None = None
 
     def holds(self, key: Key) -> bool:
         """Whether a key is true of it."""
@@ -140,42 +177,54 @@ class _Look:
 
     def _sent(self) -> date | None:
         """The day as its Date field has it, whatever the zone."""
-        raw = next(iter(self._values(b"date")), b"")
+        raw = self._search.indexed(self._item).date or b""
         written = _date(raw)
         if written is None and (seconds := fields.sent(raw)) is not None:
             return datetime.fromtimestamp(seconds, UTC).date()
         return written
 
     def _says(self, key: Key) -> bool:
-        wanted = self._search.words(key)
+        wanted, out = self._search.wanted(key), self._search.rules_out(key, self._item.sha256)
         if key.name in ("TEXT", "BODY"):
-            header, body = self._words()
-            return wanted in body or (key.name == "TEXT" and wanted in header)
-        values = self._values(key.field if key.name == "HEADER" else key.name.lower().encode())
-        return any(wanted in folded(fields.text(value)) for value in values)
+            return (key.name == "TEXT" and self._in_header(wanted)) or (not out and self._in_body(wanted))
+        name = _field(key)
+        if out:
+            return False
+        if name in _INDEXED:
+            if any(wanted in cased(fields.text(value)) for value in self._values(name)):
+                return True
+            if name not in _PLACES:  # of those that are there once in any mail, the first is what it has
+                return False
+        return any(wanted in cased(text) for found, text in self._header() if found == name)
 
     def _values(self, name: bytes) -> list[bytes]:
-        if name in _INDEXED:
-            value = getattr(self._search.indexed(self._item), _INDEXED[name])
-            return [] if value is None else [value]
-        return [field.value for field in self._header() if field.name == name]
+        value = getattr(self._search.indexed(self._item), _INDEXED[name])
+        return [] if value is None else [value]
 
-    def _header(self) -> list[Field]:
+    def _in_header(self, wanted: str) -> bool:
+        block = self._block()
+        plain = wanted.isascii() and not set(wanted) & set(" \t\r\n") and block.isascii() and b"=?" not in block
+        if plain and wanted.encode() not in block.upper():
+            return False
+        return any(wanted in cased(f"{name.decode()}: {text}") for name, text in self._header())
+
+    def _in_body(self, wanted: str) -> bool:
+        if self._read is None:
+            read: Searchable = searchable(self._content())
+            texts = (read.text, *(text for each in read.attachments for text in (each.name, each.text)))
+            self._read = tuple(map(cased, texts))
+        return any(wanted in text for text in self._read)
+
+    def _header(self) -> list[tuple[bytes, str]]:
         if self._fields is None:
-            block = self._content()
-            span = parts.header_at(block, 0, len(block))
-            self._fields = parts.fields(block[span.start : span.end])
+            charset = charsets.named(self._content())
+            self._fields = [(each.name, fields.text(each.value, charset)) for each in parts.fields(self._block())]
         return self._fields
 
-    def _words(self) -> tuple[str, str]:
-        """The words of its header, and of its text and attachments."""
-        if self._read is None:
-            charset = charsets.named(self._content())
-            header = "\n".join(f"{each.name.decode()}: {fields.text(each.value, charset)}" for each in self._header())
-            read: Searchable = searchable(self._content())
-            text = "\n".join((read.text, *(f"{each.name}\n{each.text}" for each in read.attachments)))
-            self._read = folded(header), folded(text)
-        return self._read
+    def _block(self) -> bytes:
+        block = self._content()
+        span = parts.header_at(block, 0, len(block))
+        return block[span.start : span.end]
 
     def _content(self) -> bytes:
         if self._octets is None:
@@ -184,6 +233,22 @@ class _Look:
             with octets.opened(selected.snapshot, stored) as found:
                 self._octets = found[0 : min(len(found), MAX_READ)]
         return self._octets
+
+
+def _leaves(key: Key) -> Iterator[Key]:
+    yield key
+    for each in key.keys:
+        yield from _leaves(each)
+
+
+def _field(key: Key) -> bytes:
+    """The header field in which a key looks."""
+    return key.field if key.name == "HEADER" else key.name.lower().encode()
+
+
+def _places(key: Key) -> tuple[Place, ...]:
+    """Where in the search index it looks; empty: it looks for no text, or for one that the index does not have."""
+    return _WORDS if key.name in ("TEXT", "BODY") else _PLACES.get(_field(key), ())
 
 
 def _ordered(key: Key) -> Key:

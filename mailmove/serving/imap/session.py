@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ _APPEND = re.compile(rb"[^ ]+ APPEND ", re.IGNORECASE)
 _MAX_SKIP = 1 << 26  # octets of a literal that nobody waits for, and that are read and dropped
 _MAX_BAD = 30
 _LOOK_EVERY = 2.0  # seconds, in IDLE
+_STILL = 10.0  # seconds after which who waits for a search is told that it goes on
 _READ_ONLY = "[READ-ONLY] the archive is read-only"
 _STATUS = ("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN")
 
@@ -360,8 +362,12 @@ class Session:
             raise No("[BADCHARSET (UTF-8)] only UTF-8 is known")
         search = Search(self._folder, key, "utf-8")
         found, hits = search.found(), list[int]()
+        said = time.monotonic()
         while (some := await self._channel.work(next, found, None)) is not None:
             hits += some
+            if time.monotonic() > said + _STILL:
+                await self._send("* OK still searching")
+                said = time.monotonic()
         items = self._folder.items
         numbers = (b" %d" % (items.uids[hit] if by_uid else hit + 1) for hit in hits)
         await self._channel.write(b"* SEARCH%b\r\n" % b"".join(numbers))
