@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mailmove.accounts import values
+from mailmove.accounts import telling, values
 from mailmove.accounts.ownership import writable_by_others
+from mailmove.accounts.telling import Notify
+from mailmove.accounts.templates import acts, laid
 from mailmove.accounts.values import Table
 from mailmove.errors import RefusedError, UsageError
 from mailmove.model import RETRY_WAITS, TIMEOUT, Endpoint, Security
-from mailmove.plan.alarms import Thresholds
-from mailmove.plan.gauge import parse_percent
 from mailmove.plan.policy import Policy, parse_age_by, parse_keep, parse_max_delete, parse_rule
 from mailmove.safe import few, visible
 from mailmove.units import Age
@@ -88,29 +88,8 @@ class Account:
     prune: Policy | None = None
     trust_disk: bool = False
     copies: Mapping[str, CopyAt] = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Who is told what a run came to. ``ping`` is a secret: whoever has the URL can silence the switch.
-
-    ``urls`` are Apprise's, and secrets as well: most hold a token.
-
-    ``smtp`` is ``host`` or ``host:port``; empty: sendmail.
-    """
-
-    ping: str = field(default="", repr=False)
-    command: tuple[str, ...] = ()
-    urls: tuple[str, ...] = field(default=(), repr=False)
-    mail_to: str = ""
-    mail_from: str = ""
-    smtp: str = ""
-    thresholds: Thresholds = field(default_factory=Thresholds)
-
-    @property
-    def tells(self) -> bool:
-        """Whether there is anybody who gets notices."""
-        return bool(self.command or self.mail_to or self.urls)
+    inherits: bool = False
+    """Whether any of this is what many accounts share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,33 +218,16 @@ def read(text: bytes, path: str) -> Config:
     top = Table(data, path, "")
     archives = top.take("archive", values.path, os.path.expanduser(DEFAULT_ARCHIVES))
     registered, named = top.table("oauth"), top.table("account")
-    notify = _notify(top.table("notify"))
+    defaults, templates = top.table("defaults"), top.table("templates")
+    notify = telling.read(top.table("notify"))
     top.end()
     clients = tuple(_client(issuer, table) for issuer in ISSUERS if (table := registered.table(issuer)))
     registered.end()
-    accounts = tuple(_account(name, named.table(name), archives, clients) for name in named.data)
+    shared = Shared(path, archives, clients, defaults, templates)
+    accounts = tuple(shared.account(name, named.table(name)) for name in named.data)
     _refuse_twins(path, accounts)
     _refuse_shared_sign_ins(path, accounts)
     return Config(path, archives, accounts, clients, notify)
-
-
-def _notify(table: Table) -> Notify:
-    notify = Notify(
-        ping=table.take("ping", values.url, ""),
-        command=table.take("command", values.argv, ()),
-        urls=table.take("urls", values.words, ()),
-        mail_to=table.take("mail_to", values.word, ""),
-        mail_from=table.take("mail_from", values.word, ""),
-        smtp=table.take("smtp", values.word, ""),
-        thresholds=Thresholds(
-            quota=table.take("quota_above", lambda value: parse_percent(values.text(value)), None),
-            full_within=table.take("full_within", values.days, None),
-            check=table.take("check_older_than", values.days, None),
-            copy=table.take("copy_older_than", values.days, None),
-        ),
-    )
-    table.end()
-    return notify
 
 
 def _client(issuer: str, table: Table) -> OAuthClient:
@@ -278,7 +240,75 @@ def _client(issuer: str, table: Table) -> OAuthClient:
     return OAuthClient(issuer, **words)
 
 
-def _account(name: str, table: Table, archives: str, clients: Sequence[OAuthClient]) -> Account:
+class Shared:
+    """What accounts have in common. A mistake in it is one of it, also where no account uses it."""
+
+    def __init__(
+        self, path: str, archives: str, clients: Sequence[OAuthClient], defaults: Table, templates: Table
+    ) -> None:
+        self._archives = archives
+        self._clients = clients
+        self._policies: dict[
+            str, Policy | None
+        ] = {}  # by template; reading one takes as long as the rest of an account
+        self._layers = {"": [defaults.data] if defaults.data else []}
+        self._seen(defaults, self._layers[""])
+        for name in templates.data:
+            table = templates.table(name)
+            self._layers[name] = [*self._layers[""], table.data]
+            self._seen(table, self._layers[name])
+
+    def _seen(self, table: Table, layers: Sequence[Mapping[str, Any]]) -> None:
+        """See whether an account could be made of it, which has what only accounts of it may have."""
+        if not table.data:
+            return
+        prune = table.data.get("prune")
+        second = prune.get("copies") if isinstance(prune, dict) else None
+        own: dict[str, Any] = {} if any("host" in layer for layer in layers) else {"host": "localhost"}
+        if isinstance(prune, dict) and not acts(prune):
+            own["prune"] = {"older_than": "1d"}
+        if isinstance(second, list):
+            own["copies"] = {name: "/" for name in second if isinstance(name, str)}
+        self._read("address@example.org", own, layers, replace(table, allowed=[]))
+
+    def account(self, name: str, table: Table) -> Account:
+        """An account, of its own values and those that it shares.
+
+        :raises UsageError: when anything cannot be used.
+        """
+        template = table.take("template", values.word, "")
+        if template not in self._layers:
+            known = ", ".join(few(filter(None, self._layers))) or "none"
+            raise table.error(f"there is no template {visible(template)!r}", f"Templates here: {known}.")
+        own = {key: value for key, value in table.data.items() if key != "template"}
+        if "prune" in own:
+            return self._read(name, own, self._layers[template], table)
+        account = self._read(name, own, self._layers[template], table, self._policies.get(template))
+        self._policies[template] = account.prune
+        return account
+
+    def _read(
+        self,
+        name: str,
+        own: Mapping[str, Any],
+        layers: Sequence[Mapping[str, Any]],
+        table: Table,
+        policy: Policy | None = None,
+    ) -> Account:
+        try:
+            found = laid(name, own, layers, EXCLUSIVE, file_name)
+        except ValueError as error:
+            raise table.error(str(error)) from None
+        table.data = found.values
+        rules = table.table("prune")
+        if policy is None and rules:
+            policy = _prune(rules, found.inherited)
+        return _account(name, table, self._archives, self._clients, policy, inherits=bool(layers))
+
+
+def _account(
+    name: str, table: Table, archives: str, clients: Sequence[OAuthClient], policy: Policy | None, *, inherits: bool
+) -> Account:
     if not name or "://" in name:
         raise table.error("an account's name is an address or a word")
     values.refuse_controls(name, f"{table.path}: the account's name")
@@ -308,7 +338,8 @@ def _account(name: str, table: Table, archives: str, clients: Sequence[OAuthClie
         exclude=table.take("exclude", values.patterns, ()),
         quota=table.take("quota", values.size, None),
         trust_disk=table.take("trust_disk", values.flag, False),
-        prune=_prune(rules) if (rules := table.table("prune")) else None,
+        prune=policy,
+        inherits=inherits,
         copies=_copies(table.table("copies")),
     )
     for name in account.prune.copies if account.prune is not None else ():
@@ -340,11 +371,12 @@ def _copy(name: str, table: Table) -> CopyAt:
     return copy
 
 
-def _prune(table: Table) -> Policy:
+def _prune(table: Table, inherited: frozenset[str]) -> Policy:
     usual = Policy()
     policy = Policy(
         age=table.take("older_than", values.age, None),
         folders=table.take("folders", _rules, {}),
+        inherited=inherited,
         age_by=table.take("age_by", lambda value: parse_age_by(values.text(value)), usual.age_by),
         archived_for=table.take("archived_for", values.age, None),
         keep=table.take("keep", lambda value: parse_keep(values.words(value) or ("none",)), usual.keep),

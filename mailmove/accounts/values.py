@@ -15,6 +15,7 @@ from mailmove.model import Security
 from mailmove.safe import visible
 from mailmove.units import Age, parse_age, parse_size
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # a key that TOML takes without quotes
 
 
@@ -232,5 +233,5 @@ def refuse_controls(text: str, what: str) -> None:
 
     :raises UsageError: when it does.
     """
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if _CONTROL.search(text):
         raise UsageError(f"{what} holds a control character")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from mailmove.accounts.config import Notify
+from mailmove.accounts.telling import Notify
 from mailmove.archive.state import standing
 from mailmove.archive.state.standing import Standing
 from mailmove.cli.options import Place, Setup

@@ -90,6 +90,7 @@ def prune(
     Without an age: what the configuration lays down, for every account that has a policy. With an age or a target: the
     accounts that are named, or the only one. What is not in the archive yet is exported first.
     """
+    from mailmove.cli import remembering
     from mailmove.cli.running import Told, present, run, telling
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.prune.copies import opened as places_of
@@ -122,6 +123,7 @@ def prune(
 
     def start(work: Work) -> Generator[Progress, None, PruneResult]:
         account = work.account
+        since = remembering.in_force(setup, account)
         wanted = Options(
             policy=overridden(account.prune or policies.Policy()),
             asked=asked,
@@ -141,6 +143,8 @@ def prune(
             seconds: Sequence[Second] = ()
             if work.has_archive or not dry_run:
                 home = opened.enter_context(work.archive(writable=not dry_run))
+                if wanted.unattended:
+                    remembering.must_be_watched_first(setup, account, home, since)
                 if wanted.unattended and not account.trust_disk:
                     must_last(home)
                 seconds = opened.enter_context(places_of(home, second, now))

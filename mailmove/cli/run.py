@@ -25,11 +25,10 @@ def run(
     it and agreed, or answered to schedule install --prune; until then it shows the plan and ends with 8. A step
     that fails stops only what is not safe without it.
     """
-    from mailmove.archive.state import standing
     from mailmove.archive.state.audits import Audits
     from mailmove.archive.state.header_cache import HeaderCache
     from mailmove.archive.store import Archive
-    from mailmove.cli import running
+    from mailmove.cli import remembering, running
     from mailmove.cli.notifying import Telling
     from mailmove.cli.work import Work
     from mailmove.errors import LoginRefused
@@ -45,7 +44,6 @@ def run(
     from mailmove.jobs.run.run import run as job
     from mailmove.plan.gauge import parse_percent
     from mailmove.report import run as report
-    from mailmove.units import timestamp, utc
 
     threshold = parse_percent(fail_above) if fail_above else None
     setup = given.setup()
@@ -77,12 +75,12 @@ def run(
 
     def start(work: Work) -> Generator[Progress, None, RunResult]:
         login = work.account.endpoint.login
-        consent = standing.read(setup.memory, login).consent
-        agreed = f"schedule install --prune at {timestamp(utc(consent))}" if consent is not None else ""
+        since = remembering.in_force(setup, work.account)
+        agreed = remembering.scheduled(setup, work.account, since)
         with ExitStack() as opened:
             archive, session = opened.enter_context(work.archive_and_session())
             state = State(Audits(setup.memory, login), opened.enter_context(HeaderCache(setup.memory, login)))
-            result = yield from job(work.name, session, archive, state, wanted(work), agreed)
+            result = yield from job(work.name, session, archive, state, wanted(work), agreed, since)
         for step, error in result.failed.items():
             if isinstance(error, LoginRefused):
                 result.failed[step] = running.in_provider_terms(error, work.account)

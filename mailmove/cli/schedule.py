@@ -109,6 +109,7 @@ def _agree(setup: Setup) -> list[Account]:
 def _note(setup: Setup, accounts: Sequence[Account]) -> None:
     """Note that somebody agreed for these accounts."""
     from mailmove.archive.state import standing
+    from mailmove.cli import remembering
 
     now, config = int(time.time()), os.path.abspath(setup.config.path)
 
@@ -116,6 +117,7 @@ def _note(setup: Setup, accounts: Sequence[Account]) -> None:
         return replace(noted, name=name, config=config, consent=now)
 
     for account in accounts:
+        remembering.in_force(setup, account)
         standing.change(setup.memory, account.endpoint.login, partial(agreed, account.name))
 
 

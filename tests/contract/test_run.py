@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from mailmove.units import timestamp
 from tests.kit import NOW, Mailbox, Program, archived, message, total
 from tests.servers.scripted import Scripted
 
@@ -28,14 +29,14 @@ def with_policy(mailmove: Program, archive: Path) -> Path:
     return archive
 
 
-def watched(archive: Path) -> None:
+def watched(archive: Path, when: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
     """As after a prune at a terminal that somebody agreed to: the journal says so."""
     from mailmove.archive.record import records
     from mailmove.archive.state.memory import Memory
     from mailmove.archive.store import Archive
 
     with Archive.open(str(archive), Memory(str(archive.parent / "state")), writable=True) as opened:
-        opened.record([records.Run("prune", "2026-01-01T00:00:00Z", 0, {"deleted": 0, "attended": 1})])
+        opened.record([records.Run("prune", timestamp(when), 0, {"deleted": 0, "attended": 1})])
 
 
 @pytest.mark.fault(95)
@@ -137,3 +138,27 @@ def test_a_quota_above_the_threshold(scripted: Callable[..., Scripted], mailmove
     done = mailmove("run", "-q", "--fail-above", "90%")
     assert (done.code, done.out) == (4, "") and "ABOVE 90 %" in done.err, "quiet, but not silent"
     assert mailmove("run").code == 0
+
+
+@pytest.mark.fault(114)
+def test_the_first_prune_by_a_new_or_changed_template_is_watched(
+    scripted: Callable[..., Scripted], mailmove: Program
+) -> None:
+    server = scripted()
+    server.store.add("INBOX", *map(message, range(3)), arrival=NOW - timedelta(days=900))
+    archive = mailmove.account(server)
+    assert mailmove("export").code == 0
+    watched(archive)
+    config = mailmove.home / ".config" / "mailmove" / "config.toml"
+    own = config.read_text().replace("[account.box]", '[account.box]\ntemplate = "all"')
+    mailmove.configure(f'{own}[templates.all.prune]\nolder_than = "3y"\n')
+    assert mailmove("run").code == 0, "there is nothing that is so old"
+    mailmove.configure(f'{own}[templates.all.prune]\nolder_than = "1y"\n')
+    done = mailmove("run")
+    assert done.code == 8 and "nobody has agreed yet" in done.out
+    done = mailmove("prune", "--yes")
+    assert done.code == 8 and "nobody has watched a prune yet" in done.err
+    assert len(server.store.add("INBOX").mails) == 3
+    watched(archive, NOW + timedelta(days=1))
+    assert mailmove("run").code == 0
+    assert len(server.store.add("INBOX").mails) == 0

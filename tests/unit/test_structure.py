@@ -72,6 +72,8 @@ FROM_THE_GROUND_UP = {
     "accounts": [
         "ownership",
         "values",
+        "telling",
+        "templates",
         "config",
         "configedit",
         "vault",

@@ -57,7 +57,8 @@ class Standing:
 
     ``config`` is the configuration that has it under ``name``, None where none does any more. ``consent`` is when
     somebody agreed that it is pruned by its policy while nobody watches. ``told`` is what notices said, by what it
-    is about; ``news`` is what happened since, and nobody was told yet.
+    is about; ``news`` is what happened since, and nobody was told yet. ``policy`` is a digest of what the account
+    shares with others, seen first at ``policy_since``: what was agreed to before is not about it.
     """
 
     login: str
@@ -68,6 +69,8 @@ class Standing:
     gauge: Gauged | None = None
     told: Mapping[str, str] = field(default_factory=dict)
     news: tuple[str, ...] = ()
+    policy: str = ""
+    policy_since: int = 0
 
 
 def read(memory: Memory, login: str) -> Standing:
@@ -126,6 +129,8 @@ def _load(path: str) -> Standing | None:
             None if noted["gauge"] is None else _gauged(noted["gauge"]),
             {str(about): str(text) for about, text in noted.get("told", {}).items()},
             tuple(map(str, noted.get("news", ()))),
+            str(noted.get("policy", "")),
+            _moment(noted.get("policy_since", 0)) or 0,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArchiveDamaged(

@@ -26,6 +26,7 @@ from mailmove.jobs.prune.result import PruneResult
 from mailmove.jobs.prune.run import carry_out, decline, must_last, plan
 from mailmove.jobs.run.result import RunResult
 from mailmove.plan.steps import Step, held
+from mailmove.units import parse_timestamp
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +53,16 @@ class Wanted:
 
 
 def run(
-    account: str, session: Session, archive: Archive, state: State, wanted: Wanted, agreed: str
+    account: str, session: Session, archive: Archive, state: State, wanted: Wanted, agreed: str, since: int = 0
 ) -> Generator[Progress, None, RunResult]:
     """Take the steps for one account; ``agreed``: by what somebody agreed to prunes that nobody watches.
+
+    ``since``: the Unix second before which nobody could agree to this policy.
 
     What goes wrong is in the result, and stops only what is not safe without it.
     """
     now = datetime.now(UTC)
-    result = RunResult(account, archive.path, now, agreed or attended(archive))
+    result = RunResult(account, archive.path, now, agreed or attended(archive, since))
     copy, prune = wanted.copy, wanted.prune
     jobs: dict[Step, Callable[[], Job]] = {Step.EXPORT: lambda: export(account, session, archive, wanted.export)}
     if copy is not None:
@@ -79,9 +82,10 @@ def run(
     return result
 
 
-def attended(archive: Archive) -> str:
-    """When somebody last watched a prune of this archive and agreed to it, in words; empty: nobody ever did."""
-    dates = [run.at for run in archive.index.runs() if run.command == "prune" and run.summary.get("attended")]
+def attended(archive: Archive, since: int = 0) -> str:
+    """When somebody last watched a prune of this archive and agreed to it, in words; empty: nobody did since then."""
+    runs = [run for run in archive.index.runs() if run.command == "prune" and run.summary.get("attended")]
+    dates = [run.at for run in runs if parse_timestamp(run.at).timestamp() >= since]
     return f"a prune that was watched at {dates[-1]}" if dates else ""
 
 
