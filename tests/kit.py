@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any, Protocol
 from imapclient import IMAPClient
 
 from mailmove.cli import topics
+from tests.launcher import Launcher
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -191,17 +193,24 @@ class Program:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.env = {
-            "PATH": os.environ["PATH"],
+            **self.environment(),
             "HOME": str(home),
             "MAILMOVE_STATE": str(home / "state"),
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             "MAILMOVE_PASSWORD": "pw",
+        }
+        self.vouch_for_the_clock()
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """What does not depend on where its home is."""
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             "PYTHONPATH": str(Path(__file__).parent.parent),
             "PYTHONWARNINGS": "error::ResourceWarning",
             "TZ": "Europe/Rome",
             "COLUMNS": "100",
         }
-        self.vouch_for_the_clock()
 
     def vouch_for_the_clock(self) -> None:
         """On this machine there is another account, with mail of today: unattended, prune trusts the clock."""
@@ -309,15 +318,24 @@ class Program:
         self, *arguments: object, env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120
     ) -> Done:
         """Run it to its end; a value None in ``env`` removes that variable."""
-        return self._run(self.command(*arguments), env, stdin, timeout)
+        environment = {name: value for name, value in {**self.env, **(env or {})}.items() if value is not None}
+        if not _launcher().fits(environment):
+            return self.anew(*arguments, env=env, stdin=stdin, timeout=timeout)
+        return _done(_launcher().run(list(map(str, arguments)), environment, self.home, stdin, timeout))
+
+    def anew(
+        self, *arguments: object, env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120
+    ) -> Done:
+        """The same by Python as it is started, for what is to be seen of that from outside."""
+        environment = {name: value for name, value in {**self.env, **(env or {})}.items() if value is not None}
+        return self._run(self.command(*arguments), environment, stdin, timeout)
 
     def _run(
-        self, command: list[str], env: Mapping[str, str | None] | None = None, stdin: str = "", timeout: float = 120
+        self, command: list[str], env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 120
     ) -> Done:
-        environment = {name: value for name, value in {**self.env, **(env or {})}.items() if value is not None}
         done = subprocess.run(
             command,
-            env=environment,
+            env=self.env if env is None else env,
             input=stdin,
             capture_output=True,
             text=True,
@@ -325,5 +343,15 @@ class Program:
             cwd=self.home,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        return _done(done)
+
+
+def _done(done: subprocess.CompletedProcess[str]) -> Done:
+    assert "Traceback" not in done.stderr, done.stderr
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@functools.cache
+def _launcher() -> Launcher:
+    """This test process's own; it ends with it."""
+    return Launcher(Program.environment())

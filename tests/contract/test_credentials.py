@@ -300,7 +300,7 @@ def test_no_secret_is_in_the_process_list(scripted: Start, mailmove: Program, tm
 
     for name in ("AUTHENTICATE", "EXAMINE", "UID FETCH", "LOGOUT"):
         server.on(name, look)
-    done = mailmove("export")
+    done = mailmove.anew("export")
     assert done.code == 0, done.err
     assert count.read_text() == ("1\n" if kind == "password" else "2\n")
     assert any(b"mailmove\0export" in one for one in shown)

@@ -53,7 +53,7 @@ def test_a_secret_stays_one(scripted: Start, mailmove: Program, how: str, refuse
     mailmove.env["MAILMOVE_PASSWORD"] = SECRET if how == "environment" else ""
     mailmove.account(server, **({} if how == "environment" else {how: ["cat", str(source)]}))  # type: ignore[arg-type]
     for arguments in (["export"], ["export", "-vv"], ["audit", "-vv"], ["export", "--json", "-vv"]):
-        done = mailmove(*arguments)
+        done = mailmove.anew(*arguments)
         assert done.code == (5 if refused else 0), done.err
         assert hidden((done.out + done.err).encode())
     source.unlink()
