@@ -36,6 +36,7 @@ COMMANDS = (
     "show",
     "get",
     "serve",
+    "browse",
     "restore",
     "demo",
     "help",

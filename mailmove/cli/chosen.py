@@ -20,6 +20,20 @@ from mailmove.units import short_id
 _ID = re.compile(r"[0-9a-f]{4,64}")
 
 
+def existing(setup: Setup, archives: Sequence[str] | None) -> list[Place]:
+    """The archives that are meant; accounts that have none yet are left out unless they are named.
+
+    :raises ArchiveError: when there is none.
+    """
+    places = setup.readable(archives)
+    if archives or setup.archive:
+        return places
+    found = [place for place in places if Work(place, Cancel(), setup.memory, None).has_archive]
+    if not found:
+        raise ArchiveMissing("there is no archive yet", f"Run: {setup.again().command('export')}")
+    return found
+
+
 class Chosen(NamedTuple):
     """A message, and an archive that has it."""
 

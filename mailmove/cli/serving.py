@@ -19,6 +19,7 @@ from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli import terminal
+from mailmove.cli.chosen import existing
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.work import Work
 from mailmove.errors import ArchiveError, Exit, RefusedError, UsageError
@@ -59,7 +60,7 @@ def carry_out(setup: Setup, wanted: Wanted) -> Exit:
     tls, fingerprint = _certificate(directory, wanted, only_here=only_here)
     if not only_here:
         _ask(wanted)
-    offered = [_offered(setup, place, directory) for place in _places(setup, wanted)]
+    offered = [_offered(setup, place, directory) for place in existing(setup, wanted.archives)]
     logins = Logins([login for login, _ in offered], only_encrypted=not only_here, separator=wanted.separator)
     ports = Ports(directory, wanted)
     there = [report.Port(wanted.host, port, tls is not None) for port in ports.wished.values()]
@@ -132,17 +133,6 @@ class Ports:
             raise ArchiveError(
                 f"{visible(self._path)} cannot be read: {error}", "It holds two port numbers: mend or delete it."
             ) from None
-
-
-def _places(setup: Setup, wanted: Wanted) -> list[Place]:
-    """The archives that are meant; accounts that have none yet are left out unless they are named."""
-    places = setup.readable(wanted.archives)
-    if wanted.archives or setup.archive:
-        return places
-    found = [place for place in places if Work(place, Cancel(), setup.memory, None).has_archive]
-    if not found:
-        raise ArchiveError("there is no archive yet", f"Run: {setup.again().command('export')}")
-    return found
 
 
 def _offered(setup: Setup, place: Place, directory: str) -> tuple[Login, report.Archive]:

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is looked for; ``limit`` 0: no limit.
+    """What is looked for; ``limit`` 0: no limit; ``skip`` are the newest, which are left out.
 
     ``where``: also in which places of each message; ``context``: also what stands around the words there.
     """
 
     query: Query
     limit: int = 0
+    skip: int = 0
     where: bool = False
     context: bool = False
 
@@ -125,7 +126,7 @@ def _search(
     with catching.opened(archive) as index, tables.explained(index.path), Search(archive.index.path) as search:
         matching = Matching(index, options.query, folders, outside)
         result.found, result.copies = matching.counted()
-        matches = list(matching.newest(options.limit))
+        matches = list(matching.newest(options.limit, options.skip))
         result.messages = search.found(match.sha256 for match in matches)
         if _looks_into_text(options.query):
             for note in matching.notes():

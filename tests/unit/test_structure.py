@@ -49,11 +49,14 @@ MAY_IMPORT = {
     | {"jobs", "plan", "mail"}  # results carry decisions of plan
     | {"accounts.config", "accounts.vault", "accounts.discovery"},  # an account is shown without a job
     "notify": {"errors", "safe"},  # nothing of mail: what it is told, and where to
+    "web": GROUND
+    | {"cancel", "archive", "serving", "mail", "jobs"}  # what jobs find, and messages as they are served
+    | {"report"},  # the same words and drawings, as a page
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND
     | {"jobs", "report", "accounts", "cancel", "demo", "streams", "notify"}
     | {"imap", "archive", "copies", "plan"}  # opens all that for a job, and reads ages and sizes into a policy
-    | {"serving"},  # is given archives, and runs until it is told to stop
+    | {"serving", "web"},  # are given archives, and run until they are told to stop
     "__main__": {"cli"},
 }
 """Places, and what each may know: other places, or one room or module of them."""
@@ -107,6 +110,7 @@ ONLY_IN = {
     "urllib.request": {"accounts", "jobs", "notify"},  # autoconfig, time-stamps, a dead man's switch
     "rfc3161_client": {"jobs"},
     "cryptography": {"jobs", "serving"},
+    "waitress": {"web"},
     "pymap": {"demo"},
     "email": {"mail", "demo", "notify"},
     "subprocess": {"accounts", "archive", "cli", "demo", "mail", "notify", "serving"},

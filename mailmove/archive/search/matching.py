@@ -78,12 +78,13 @@ class Matching:
         row = self._db.execute("SELECT count(*), coalesce(sum(copies), 0) FROM temp.hit").fetchone()
         return Counted(*row)
 
-    def newest(self, limit: int = 0) -> Iterator[Match]:
-        """The messages, newest first; 0: all of them."""
+    def newest(self, limit: int = 0, skip: int = 0) -> Iterator[Match]:
+        """The messages, newest first; 0: all of them. ``skip`` are those that are told already."""
         rows = self._db.execute(
-            "SELECT h.body, d.sha256, h.newest FROM (SELECT * FROM temp.hit ORDER BY newest DESC, body DESC LIMIT ?) h"
+            "SELECT h.body, d.sha256, h.newest FROM"
+            " (SELECT * FROM temp.hit ORDER BY newest DESC, body DESC LIMIT ? OFFSET ?) h"
             " CROSS JOIN body d ON d.id = h.body",
-            (limit or -1,),
+            (limit or -1, skip),
         )
         yield from map(Match._make, rows)
 

@@ -45,11 +45,21 @@ img {{ max-width: 100%; height: auto; }}
 def page(message: Message, extractor: Extractor) -> str:
     """The whole page. HTML is made harmless by the extractor; where that fails its text is shown."""
     writer = _Writer(message, extractor)
-    body = "\n".join(writer.message(message.root, [name for name, _ in named_leaves(message)]))
+    return _whole(writer, writer.message(message.root, [name for name, _ in named_leaves(message)]))
+
+
+def body(message: Message, extractor: Extractor) -> str:
+    """The same without the header and the names of attachments, for a frame below them."""
+    writer = _Writer(message, extractor)
+    return _whole(writer, writer.part(message.root))
+
+
+def _whole(writer: _Writer, pieces: Iterator[str]) -> str:
+    message, content = writer.of, "\n".join(pieces)
     subject = next(iter(message.header("subject")), "")
     said = [*message.notes, *(f"left out: {what}" for what in (*message.skipped, *writer.left_out))]
     notes = "".join(f"<p><em>({escape(each)})</em></p>\n" for each in dict.fromkeys(said))
-    return f"{_HEAD.format(policy=_POLICY, title=escape(subject))}{body}\n{notes}</body></html>\n"
+    return f"{_HEAD.format(policy=_POLICY, title=escape(subject))}{content}\n{notes}</body></html>\n"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""Pages of HTML: elements in which text is text, and drawings."""

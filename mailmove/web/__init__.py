@@ -1,0 +1,1 @@
+"""The page of ``mailmove browse``: archives in a browser of this machine, read-only."""
