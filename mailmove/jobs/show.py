@@ -95,7 +95,7 @@ def letter(source: Source, look: Look) -> Letter:
 
     :raises ArchiveError: when no copy of it is what was archived.
     """
-    message, left_out = _read(source)
+    message, left_out = opened(source)
     header = tuple(_all_fields(message) if look.headers else _few_fields(message))
     attached = tuple((each.name, len(each.content)) for each in attachments(message))
     read = text(message)
@@ -109,14 +109,14 @@ def as_page(source: Source) -> str:
 
     :raises ArchiveError: when no copy of it is what was archived.
     """
-    message, left_out = _read(source)
+    message, left_out = opened(source)
     for what in left_out:
         message.budget.skip(what)
     with Extractor() as extractor:
         return page(message, extractor)
 
 
-def _read(source: Source) -> tuple[Message, list[str]]:
+def opened(source: Source) -> tuple[Message, list[str]]:
     """As much of a message as is read, taken apart, and what is said if that is not all of its octets."""
     content = bytearray()
     for piece in source.octets:

@@ -6,7 +6,7 @@ import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mailmove.jobs.find import read_message
+from mailmove.jobs import show
 from mailmove.mail.documents.extractor import Extractor
 from mailmove.mail.message import Message
 from mailmove.serving.octets import PIECE, Octets
@@ -53,7 +53,7 @@ def read(view: View, sha256: bytes) -> tuple[Message, list[str]]:
     :raises ArchiveError: when no copy of it is what was archived.
     """
     with view.octets(sha256) as octets:
-        return read_message(pieces(octets), len(octets))
+        return show.opened(show.Source(view.message(sha256), pieces(octets)))
 
 
 def delivered(view: View, sha256: bytes) -> Iterator[bytes]:
