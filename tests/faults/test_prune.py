@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mailmove.errors import ArchiveError, Exit, LackingError
+from mailmove.errors import ArchiveError, Exit, LackingError, Unreachable
 from mailmove.imap.outcome import REPLACED
 from mailmove.plan.policy import Asked, MaxDelete, Policy, parse_target
 from mailmove.plan.retention import Stays
@@ -67,6 +67,21 @@ def test_a_folder_that_is_only_called_trash_is_not_emptied_by_the_rule_for_trash
     assert not server.deletions
     server.store["Cestino"].attributes = "\\Trash"
     assert pruner(Asked(), policy).gone == 3
+
+
+def test_an_export_that_was_stopped_stops_the_plan(server: Scripted, tmp_path: Path) -> None:
+    """Also where the server is well again a moment later, and what was archived before could go."""
+    pruner = Pruner(server.port, "user", tmp_path, waits=())
+    pruner.export()
+    server.store["INBOX"].add(message(11), arrival=OLD)
+    server.script("""
+        UID FETCH#1 /BODY/
+            !hangup
+    """)
+    with pytest.raises(Unreachable):
+        pruner()
+    assert not server.deletions
+    assert pruner().gone == 6
 
 
 @pytest.mark.fault(23, 24)
