@@ -109,6 +109,7 @@ def test_a_raw_subject_is_read_in_the_character_set_of_the_body() -> None:
         typed(b"text/plain; charset=windows-1251", b"x"),
         mixed(b'Content-Type: text/plain; charset="windows-1251"\r\n\r\nx'),
         typed(b"text/html", b"<meta charset=windows-1251>"),
+        mixed(b"Content-Type: text/plain; charset=us-ascii\r\n\r\nx", typed(b"text/html; charset=windows-1251", b"y")),
         typed(b"text/html", b"<meta charset=3Dwindows-1251>", b"Content-Transfer-Encoding: quoted-printable"),
     ):
         assert parse(raw + body).header("subject") == ["Тема письма"]
