@@ -13,8 +13,9 @@ from mailmove.archive.files.names import Base
 from mailmove.archive.index.messages import Stored
 from mailmove.archive.proof import strays
 from mailmove.archive.proof.rehashing import ALTERED, MISSING, Inode, Reading, digest_at, prove_all
+from mailmove.archive.record.jsonline import wire_octets
 from mailmove.archive.record.manifest import FolderDir
-from mailmove.archive.record.records import Copied, Remembered, wire_octets
+from mailmove.archive.record.records import Copied, Remembered
 from mailmove.archive.seals.seal import Number, Seal
 from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel

@@ -6,7 +6,7 @@ import json
 from typing import NamedTuple
 
 from mailmove.archive.index.tables import Tables, recorded
-from mailmove.archive.record import records
+from mailmove.archive.record import jsonline, records
 from mailmove.model import MessageId
 
 SCHEMA = """
@@ -121,12 +121,12 @@ class Deeds(Tables):
 
     def _proven_at(self, line: records.ProvenAt) -> None:
         self._db.execute(
-            "INSERT OR REPLACE INTO proven_at VALUES (?, ?, ?)", (line.run, line.copy, records.to_json(line))
+            "INSERT OR REPLACE INTO proven_at VALUES (?, ?, ?)", (line.run, line.copy, jsonline.to_json(line))
         )
 
     def _copied(self, line: records.Copied) -> None:
         if line.octets or line.messages:
-            self._db.execute("INSERT OR REPLACE INTO copied VALUES (?, ?)", (line.copy, records.to_json(line)))
+            self._db.execute("INSERT OR REPLACE INTO copied VALUES (?, ?)", (line.copy, jsonline.to_json(line)))
         else:
             self._db.execute("DELETE FROM copied WHERE copy = ?", (line.copy,))
 
@@ -145,7 +145,7 @@ class Deeds(Tables):
         return line if isinstance(line, records.Sealed) else None
 
     def _sealed(self, line: records.Sealed) -> None:
-        self._db.execute("INSERT INTO sealed (line) VALUES (?)", (records.to_json(line),))
+        self._db.execute("INSERT INTO sealed (line) VALUES (?)", (jsonline.to_json(line),))
 
     def _ran(self, line: records.Run) -> None:
         self._db.execute(
@@ -154,15 +154,15 @@ class Deeds(Tables):
         )
 
     def _prune_begun(self, line: records.PruneBegun) -> None:
-        row = (line.run, self._folder(line.folder, line.uidvalidity), records.to_json(line))
+        row = (line.run, self._folder(line.folder, line.uidvalidity), jsonline.to_json(line))
         self._db.execute("INSERT INTO deletion (run, folder, begun) VALUES (?, ?, ?)", row)
 
     def _prune_ruled(self, line: records.PruneRule) -> None:
-        row = (line.run, self._folder(line.folder, line.uidvalidity), records.to_json(line))
+        row = (line.run, self._folder(line.folder, line.uidvalidity), jsonline.to_json(line))
         self._db.execute("INSERT OR REPLACE INTO prune_rule VALUES (?, ?, ?)", row)
 
     def _prune_done(self, line: records.PruneDone) -> None:
-        row = (records.to_json(line), line.run, self._folder(line.folder, line.uidvalidity))
+        row = (jsonline.to_json(line), line.run, self._folder(line.folder, line.uidvalidity))
         self._db.execute("UPDATE deletion SET done = ? WHERE run = ? AND folder = ?", row)
 
     def _restoring(self, line: records.Restoring) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mailmove.archive.index.tables import Tables, recorded
-from mailmove.archive.record import records
+from mailmove.archive.record import jsonline, records
 
 SCHEMA = """
 CREATE TABLE erased (
@@ -75,7 +75,7 @@ class Erasures(Tables):
                 f"DELETE FROM {table} WHERE folder = ? AND uid = ? AND sha256 = ?", (folder, line.uid, line.sha256)
             )
         self._db.execute("DELETE FROM trouble WHERE folder = ? AND uid = ?", (folder, line.uid))
-        row = (folder, line.uid, line.sha256, line.arrival, line.octets, line.run, records.to_json(line))
+        row = (folder, line.uid, line.sha256, line.arrival, line.octets, line.run, jsonline.to_json(line))
         self._db.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def _forget_found(self, folder: int, uid: int, sha256: bytes) -> None:
@@ -87,4 +87,4 @@ class Erasures(Tables):
             )
 
     def _erasure_over(self, line: records.ErasureOver) -> None:
-        self._db.execute("INSERT OR REPLACE INTO erasure_over VALUES (?, ?)", (line.run, records.to_json(line)))
+        self._db.execute("INSERT OR REPLACE INTO erasure_over VALUES (?, ?)", (line.run, jsonline.to_json(line)))

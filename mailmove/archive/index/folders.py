@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailmove.archive.index.tables import Tables, recorded
-from mailmove.archive.record import records
+from mailmove.archive.record import jsonline, records
 
 SCHEMA = """
 CREATE TABLE rule (
@@ -44,5 +44,5 @@ class Folders(Tables):
     def _matched(self, line: records.RuleMatched) -> None:
         self._db.execute(
             "INSERT OR REPLACE INTO rule (rule, folder, line) VALUES (?, ?, ?)",
-            (line.rule, self._folder(line.folder, line.uidvalidity), records.to_json(line)),
+            (line.rule, self._folder(line.folder, line.uidvalidity), jsonline.to_json(line)),
         )

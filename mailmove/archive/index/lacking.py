@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mailmove.archive.index.tables import Tables, recorded
-from mailmove.archive.record import records
+from mailmove.archive.record import jsonline, records
 
 SCHEMA = """
 CREATE TABLE trouble (folder INTEGER, uid INTEGER, why TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
@@ -77,7 +77,7 @@ class Lacking(Tables):
         self._db.execute("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", row)
 
     def _accepted(self, line: records.Accepted) -> None:
-        row = (self._folder(line.folder, line.uidvalidity), line.uid, line.sha256, records.to_json(line))
+        row = (self._folder(line.folder, line.uidvalidity), line.uid, line.sha256, jsonline.to_json(line))
         self._db.execute("INSERT OR REPLACE INTO accepted VALUES (?, ?, ?, ?)", row)
 
     def _remembered(self, line: records.Remembered) -> None:
@@ -85,5 +85,5 @@ class Lacking(Tables):
         self._db.execute(
             "INSERT OR REPLACE INTO remembered SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
             " (SELECT 1 FROM message WHERE folder = ?1 AND uid = ?2 AND sha256 = ?5)",
-            (*held, records.to_json(line), bytes.fromhex(line.sha256)),
+            (*held, jsonline.to_json(line), bytes.fromhex(line.sha256)),
         )

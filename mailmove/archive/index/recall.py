@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mailmove.archive.index import index
-from mailmove.archive.record import records
+from mailmove.archive.record import jsonline, records
 from mailmove.archive.record.journal import Position
 from mailmove.archive.record.records import Message, Record, Remembered
 from mailmove.model import MessageId
@@ -95,7 +95,7 @@ def _key(line: Record) -> int:
     """What makes two records say the same; a hash, as an archive has many."""
     if isinstance(line, Message | Remembered):
         return hash((line.folder, line.uidvalidity, line.uid, line.sha256))
-    return hash(records.to_json(line))
+    return hash(jsonline.to_json(line))
 
 
 def _lines(db: sqlite3.Connection, now: str) -> Iterator[Record]:
@@ -138,11 +138,11 @@ def _remembered(row: tuple[Any, ...], now: str) -> Remembered:
         sha256=sha256.hex(),
         flags=tuple(flags.split()),
         verified=verified,
-        headers={name: records.wire_text(value) for name, value in zip(_HEADERS, found, strict=True) if value},
+        headers={name: jsonline.wire_text(value) for name, value in zip(_HEADERS, found, strict=True) if value},
         gone=gone,
         at=now,
     )
 
 
 def _read(line: str) -> Record:
-    return records.from_json(json.loads(line))
+    return jsonline.from_json(json.loads(line))

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from typing import Any
 
-from mailmove.archive.record import records
+from mailmove.archive.record import jsonline, records
 
 _MAX_CACHE_KB = 4096
 _CHECKPOINT = 8000  # pages of write-ahead log; hashes scatter, and later writes to a page replace earlier ones
@@ -68,4 +68,4 @@ class Tables:
 
 def recorded(text: str) -> records.Record:
     """A record that a table keeps as the journal has it."""
-    return records.from_json(json.loads(text))
+    return jsonline.from_json(json.loads(text))

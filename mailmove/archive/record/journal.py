@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from mailmove import replacing
 from mailmove.archive.files import durable
-from mailmove.archive.record.records import Record, from_json, to_json
+from mailmove.archive.record.jsonline import from_json, to_json
+from mailmove.archive.record.records import Record
 from mailmove.errors import ArchiveDamaged
 from mailmove.safe import visible
 

@@ -11,7 +11,8 @@ from typing import Any
 from mailmove import replacing
 from mailmove.archive.files import durable, layout
 from mailmove.archive.files.names import SEPARATORS
-from mailmove.archive.record.records import Beginning, wire_octets, wire_text
+from mailmove.archive.record.jsonline import wire_octets, wire_text
+from mailmove.archive.record.records import Beginning
 from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.model import Folder
 from mailmove.safe import visible

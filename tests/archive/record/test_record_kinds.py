@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mailmove.archive.record import records
+from mailmove.archive.record import jsonline, records
 from mailmove.archive.record.records import KINDS, Kind
 from tests.kit import topic
 
@@ -107,22 +107,22 @@ def test_no_kind_is_without_its_line_here() -> None:
 def test_the_fields_of_a_kind_are_what_they_have_always_been(kind: str) -> None:
     text = line_of(kind)
     line = json.loads(text)
-    record = records.from_json(dict(line))
+    record = jsonline.from_json(dict(line))
     assert type(record) is KINDS[kind].shape
-    assert records.to_json(record) == text
+    assert jsonline.to_json(record) == text
     optional = FROZEN[kind][1].split()
     for name in line.keys() - {"kind", "must", "needs"}:
         without = {other: value for other, value in line.items() if other != name}
         if name in optional:
-            assert json.loads(records.to_json(records.from_json(dict(without)))) == without
+            assert json.loads(jsonline.to_json(jsonline.from_json(dict(without)))) == without
         else:
             with pytest.raises((KeyError, TypeError)):
-                records.from_json(without)
+                jsonline.from_json(without)
     with pytest.raises(TypeError):
-        records.from_json(line | {"new": 1})
+        jsonline.from_json(line | {"new": 1})
     if not KINDS[kind].needs:
         with pytest.raises(TypeError):
-            records.from_json(line | {"must": True})
+            jsonline.from_json(line | {"must": True})
 
 
 class Future(NamedTuple):
@@ -131,19 +131,19 @@ class Future(NamedTuple):
 
 def test_a_kind_that_must_not_be_ignored_says_so_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
     line = {"kind": "future", "must": True, "needs": "0.3", "folder": "INBOX"}
-    unknown = records.from_json(dict(line))
+    unknown = jsonline.from_json(dict(line))
     assert isinstance(unknown, records.Unknown)
     assert (unknown.kind, unknown.must, unknown.needs) == ("future", True, "0.3")
     monkeypatch.setitem(KINDS, "future", Kind(Future, needs="0.3"))
-    monkeypatch.setitem(records._NAMES, Future, "future")
+    monkeypatch.setitem(jsonline._NAMES, Future, "future")
     record: Any = Future(b"INBOX")
-    assert json.loads(records.to_json(record)) == line
-    assert records.from_json(dict(line)) == record
+    assert json.loads(jsonline.to_json(record)) == line
+    assert jsonline.from_json(dict(line)) == record
 
 
 @pytest.mark.parametrize(("said", "must"), [({}, False), ({"must": False}, False), ({"must": 1}, True)])
 def test_in_doubt_an_unknown_kind_must_not_be_ignored(said: dict[str, Any], must: bool) -> None:
-    record = records.from_json({"kind": "future", **said})
+    record = jsonline.from_json({"kind": "future", **said})
     assert isinstance(record, records.Unknown)
     assert (record.must, record.needs) == (must, "")
 
