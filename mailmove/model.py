@@ -29,7 +29,8 @@ class Endpoint:
     """Where and as whom to log in, and how patiently.
 
     ``timeout`` is in seconds of silence; ``retry_waits`` are the seconds before each new connection after one that was
-    lost, as long as nothing is achieved in between.
+    lost, as long as nothing is achieved in between. ``auth_user``: who logs in for ``user``, as whom the server then
+    acts (the authentication identity of SASL PLAIN, RFC 4616); empty: the user.
     """
 
     host: str
@@ -39,6 +40,7 @@ class Endpoint:
     ca_file: str | None = None
     timeout: float = TIMEOUT
     retry_waits: tuple[float, ...] = RETRY_WAITS
+    auth_user: str = ""
 
     @property
     def login(self) -> str:

@@ -321,6 +321,7 @@ def _account(
         ca_file=table.take("ca_file", values.path, None),
         timeout=table.take("timeout", values.timeout, TIMEOUT),
         retry_waits=table.take("retry_waits", values.waits, RETRY_WAITS),
+        auth_user=table.take("auth_user", values.word, ""),
     )
     try:
         secured(endpoint, None, None)
@@ -348,6 +349,8 @@ def _account(
     for one, other in EXCLUSIVE:
         if getattr(account, one) and getattr(account, other):
             raise table.error(f"{one} and {other} exclude each other")
+    if endpoint.auth_user and not (account.password_command or (account.secret_file and not account.oauth)):
+        raise table.error("auth_user needs password_command or secret_file", "Its password is no single account's.")
     table.end()
     return account
 

@@ -42,6 +42,7 @@ def export(
     Run it again at any time: only what is new is fetched, and whatever interrupted the last run, it goes on from there.
     """
     from mailmove.cli.running import Told, present, run, telling
+    from mailmove.cli.whose import must_be_its_own
     from mailmove.cli.work import Work
     from mailmove.jobs.export.result import ExportResult
     from mailmove.jobs.export.run import Options
@@ -63,7 +64,9 @@ def export(
             take=tuple(take or ()),
         )
         with work.archive_and_session(new=new_archive) as (opened, session):
-            return (yield from job(work.name, session, opened, wanted))
+            result = yield from job(work.name, session, opened, wanted)
+            must_be_its_own(setup, work.account, opened)
+            return result
 
     outcomes = run(setup, places, telling(setup, report, start))
     raise typer.Exit(present("export", setup, outcomes, Told, remembered=not (folder or exclude)))

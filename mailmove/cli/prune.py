@@ -92,6 +92,7 @@ def prune(
     """
     from mailmove.cli import remembering
     from mailmove.cli.running import Told, present, run, telling
+    from mailmove.cli.whose import must_be_its_own
     from mailmove.jobs.progress import Progress
     from mailmove.jobs.prune.copies import opened as places_of
     from mailmove.jobs.prune.plan import Options
@@ -150,6 +151,8 @@ def prune(
                 seconds = opened.enter_context(places_of(home, second, now))
             session = opened.enter_context(work.session())
             planned = yield from plan(work.name, session, home, wanted, now, seconds)
+            if home is not None and not dry_run:
+                must_be_its_own(setup, account, home)
             if home is None or dry_run or not planned.messages or not (yes or setup.interactive):
                 return decline(planned, home, None, asked=False)
             answer: str | None = "--yes"

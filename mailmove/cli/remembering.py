@@ -53,7 +53,15 @@ def in_force(setup: Setup, account: Account) -> int:
     if not account.inherits or account.prune is None:
         return 0
     endpoint, now = account.endpoint, int(time.time())
-    told = (endpoint.host, endpoint.port, endpoint.user, account.folders, account.exclude, asdict(account.prune))
+    told = (
+        endpoint.host,
+        endpoint.port,
+        endpoint.user,
+        endpoint.auth_user,
+        account.folders,
+        account.exclude,
+        asdict(account.prune),
+    )
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=_canonical).encode()).hexdigest()
 
     def noted(before: Standing) -> Standing:

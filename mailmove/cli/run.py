@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -30,6 +31,7 @@ def run(
     from mailmove.archive.store import Archive
     from mailmove.cli import remembering, running
     from mailmove.cli.notifying import Telling
+    from mailmove.cli.whose import must_be_its_own
     from mailmove.cli.work import Work
     from mailmove.errors import LoginRefused
     from mailmove.jobs.audit.run import State
@@ -68,6 +70,7 @@ def run(
             copy=copies_of(work) if account.copies else None,
             second=tuple(one for one in work.copies() if one.name in needed) if needed else (),
             trust_disk=account.trust_disk,
+            own=partial(must_be_its_own, setup, account),
         )
 
     def copies_of(work: Work) -> Callable[[Archive], Generator[Progress, None, CopyResult]]:

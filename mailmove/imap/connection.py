@@ -270,6 +270,9 @@ def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
                 f"{endpoint.host} takes no passwords on this connection",
                 "It wants OAuth 2: mailmove account add; or see token_command in the configuration.",
             )
+        if endpoint.auth_user:
+            _attempt(lambda: _for_another(client, endpoint, secret), endpoint, _WRONG_MASTER)
+            return
         plain = not (endpoint.user + secret.value).isascii() or client.has_capability("LOGINDISABLED")
         login = client.plain_login if plain else client.login
         _attempt(lambda: login(endpoint.user, secret.value), endpoint)
@@ -287,6 +290,13 @@ def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
         _attempt(lambda: send(endpoint.user, renewed), endpoint, _WRONG_TOKEN)
 
 
+def _for_another(client: Any, endpoint: Endpoint, secret: Password) -> None:
+    if not client.has_capability("AUTH=PLAIN"):
+        raise LackingError(f"{endpoint.host} does not offer AUTH=PLAIN: auth_user cannot log in for another there")
+    client.plain_login(endpoint.auth_user, secret.value, endpoint.user)
+
+
+_WRONG_MASTER = "Check auth_user and its password, and that it may open the mailboxes of others."
 _WRONG_PASSWORD = "Check user name and password; many providers want an app password instead of the usual one."
 _WRONG_TOKEN = "Did you sign in as this user, and is IMAP switched on for the mailbox?"
 
@@ -300,7 +310,7 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint, hint: str = _WRONG
         if not refusal.denies_login(str(bye)):
             raise
         raise LoginRefused(
-            f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(str(bye))}", hint
+            f"{endpoint.host} refused the login of {_who(endpoint)}: {visible(str(bye))}", hint
         ) from None
     except (imapclient.exceptions.LoginError, imaplib.IMAP4.error) as error:
         if isinstance(error.__context__, imaplib.IMAP4.abort):  # imapclient takes any error for a refusal
@@ -310,9 +320,14 @@ def _attempt(login: Callable[[], object], endpoint: Endpoint, hint: str = _WRONG
         if busy:
             raise busy from None
         raise LoginRefused(
-            f"{endpoint.host} refused the login of {visible(endpoint.user)}: {visible(answer)}",
+            f"{endpoint.host} refused the login of {_who(endpoint)}: {visible(answer)}",
             hint,
         ) from None
+
+
+def _who(endpoint: Endpoint) -> str:
+    master = endpoint.auth_user
+    return f"{visible(master)} for {visible(endpoint.user)}" if master else visible(endpoint.user)
 
 
 def _answer(error: Exception) -> str:

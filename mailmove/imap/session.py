@@ -82,7 +82,9 @@ class Session:
         """A connection, once there is a slot for it."""
         self._slots.take(self.endpoint.host, self.cancel)
         try:
-            wire = Wire(connect(self.endpoint, self._secret, self.cancel), self.cancel)
+            with self._slots.refusals.login(self.endpoint, self._secret, self.cancel):
+                connection = connect(self.endpoint, self._secret, self.cancel)
+            wire = Wire(connection, self.cancel)
             try:
                 ident.introduce(wire)
             except BaseException:

@@ -1,4 +1,4 @@
-"""How many connections to a host may be open at the same time, over all accounts of a run."""
+"""What the sessions of a run share: how many connections to a host may be open, and what it refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from mailmove.cancel import Cancel
+from mailmove.imap.refusals import Refusals
 
 _PULSE = 0.5  # seconds between two looks whether the user wants to stop
 
@@ -20,6 +21,7 @@ class Slots:
         self._limits: dict[str, int] = {}
         self._open: Counter[str] = Counter()
         self._changed = threading.Condition()
+        self.refusals = Refusals()
 
     def take(self, host: str, cancel: Cancel) -> None:
         """Wait until one more connection to this host may be opened.

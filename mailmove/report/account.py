@@ -23,7 +23,8 @@ def text(account: Account, again: Again = ALL) -> Iterator[str]:
     endpoint = account.endpoint
     yield visible(account.name)
     yield f"  server    {visible(endpoint.host)}:{endpoint.port}, {PROTECTION[endpoint.security]}"
-    yield f"  user      {visible(endpoint.user)}"
+    master = f", opened by {visible(endpoint.auth_user)}" if endpoint.auth_user else ""
+    yield f"  user      {visible(endpoint.user)}{master}"
     yield f"  secret    {secret(account)}"
     yield f"  archive   {words.path(account.archive)}"
     yield from textwrap.wrap(
@@ -70,6 +71,7 @@ def as_json(account: Account) -> dict[str, Any]:
         "port": endpoint.port,
         "tls": {Security.TLS: "implicit", Security.STARTTLS: "starttls", Security.NONE: "none"}[endpoint.security],
         "user": endpoint.user,
+        "auth_user": endpoint.auth_user or None,
         "secret": secret(account),
         "archive": account.archive,
         "policy": policy(account) if account.prune is not None else None,

@@ -182,6 +182,17 @@ class Messages(Tables):
             ).fetchone()
         return int(row[1]), int(row[0]) - int(row[1])
 
+    def ends(self, wire: bytes, uidvalidity: int, most: int) -> dict[int, bytes]:
+        """The SHA-256 by UID of the first and last messages of a folder that were on the server at the last look."""
+        folder = self._folder(wire, uidvalidity)
+        found: dict[int, bytes] = {}
+        for order in ("", "DESC"):
+            query = (
+                f"SELECT uid, sha256 FROM message WHERE folder = ? AND current AND gone IS NULL ORDER BY uid {order}"
+            )
+            found.update(self._db.execute(f"{query} LIMIT {most}", (folder,)))
+        return found
+
     def headers(self, stored: Stored) -> Headers:
         """The header fields of a message, as they were when it was archived."""
         row = self._db.execute(

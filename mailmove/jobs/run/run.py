@@ -50,6 +50,8 @@ class Wanted:
     copy: Callable[[Archive], Job] | None = None
     second: tuple[Target, ...] = ()
     trust_disk: bool = False
+    own: Callable[[Archive], None] | None = None
+    """Raises where what was exported is another account's."""
 
 
 def run(
@@ -77,6 +79,8 @@ def run(
         log.info("%s", step.value)
         try:
             setattr(result, step.value, (yield from job()))
+            if step is Step.EXPORT and wanted.own is not None:
+                wanted.own(archive)
         except MailmoveError as error:
             result.failed[step] = error.bare()
     return result
