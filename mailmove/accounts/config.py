@@ -248,9 +248,8 @@ class Shared:
     ) -> None:
         self._archives = archives
         self._clients = clients
-        self._policies: dict[
-            str, Policy | None
-        ] = {}  # by template; reading one takes as long as the rest of an account
+        # by template: reading one takes as long as the rest of an account
+        self._policies: dict[str, Policy | None] = {}
         self._layers = {"": [defaults.data] if defaults.data else []}
         self._seen(defaults, self._layers[""])
         for name in templates.data:

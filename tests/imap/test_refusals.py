@@ -42,7 +42,7 @@ def logins(server: Scripted) -> int:
 def test_three_refusals_of_one_password_are_enough_however_many_ask_at_once(scripted: Callable[..., Scripted]) -> None:
     server, slots, said = scripted(), Slots(), list[str]()
     threads = [
-        threading.Thread(target=lambda user=f"u{number}": said.append(refused(server, slots, user)))  # type: ignore[misc]
+        threading.Thread(target=lambda user=f"u{number}": said.append(refused(server, slots, user)))
         for number in range(8)
     ]
     for thread in threads:
