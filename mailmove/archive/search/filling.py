@@ -275,12 +275,13 @@ def _verified(fd: int, sha256: bytes) -> bytes | None:
     digest = hashlib.sha256()
     pieces: list[bytes] = []
     held = 0
-    room = min(os.fstat(fd).st_size + 1, _PIECE)
+    room = min(os.fstat(fd).st_size + 1, MAX_READ)  # what is kept is read at once: joining it would hold it twice
     while piece := os.read(fd, room):
         digest.update(piece)
         if held < MAX_READ:
             pieces.append(piece[: MAX_READ - held])
             held += len(piece)
+        room = min(room, _PIECE)
     if digest.digest() != sha256:
         return None
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -72,7 +72,8 @@ class Readers:
         """What a process says; None: it came to its end."""
         assert process.stdin is not None and process.stdout is not None
         try:
-            process.stdin.write(reader.SIZE.pack(len(octets)) + octets)
+            process.stdin.write(reader.SIZE.pack(len(octets)))
+            process.stdin.write(octets)
             process.stdin.flush()
             size = process.stdout.read(reader.SIZE.size)
             wanted = reader.SIZE.unpack(size)[0] if len(size) == reader.SIZE.size else -1
