@@ -66,17 +66,17 @@ def searched(setup: Setup, accounts: Sequence[str] | None, wanted: Options) -> I
     :raises UsageError: when a folder is named that none of the archives has.
     :raises ArchiveError: when there is no archive, or one cannot be read.
     """
-    with _opened(setup, accounts) as opened:
+    with _opened(setup, accounts) as opened, ExitStack() as until:
         found: dict[bytes, list[Chosen]] = {}
         unknown: list[UsageError] = []
         for place, archive, _ in opened:
             try:
-                result = _finished(find(place.name, archive, wanted))
+                result = _finished(find(place.name, archive, wanted, until))
             except UsageError as error:  # of several archives, one may not have the folder
                 unknown.append(error)
                 continue
-            for message in result.messages:
-                found.setdefault(message.sha256, []).append(Chosen(place, archive, message.sha256))
+            for hit in result.messages:
+                found.setdefault(hit.found.sha256, []).append(Chosen(place, archive, hit.found.sha256))
         if len(unknown) == len(opened):
             raise unknown[0]
         yield found

@@ -41,6 +41,8 @@ def find(
 
     The ID that is listed is what get, show and restore take; its first digits are enough while they mean one message.
     """
+    from contextlib import ExitStack
+
     from mailmove.cli.running import present, run
     from mailmove.cli.work import Work
     from mailmove.jobs.find import FindResult, Options, keep_newest
@@ -55,10 +57,15 @@ def find(
     wanted = Options(query, limit, where=setup.json, context=context)
 
     def start(work: Work) -> Generator[Progress, None, FindResult]:
-        with work.archive(writable=False) as opened:
-            return (yield from job(work.name, opened, wanted, work.cancel))
+        with ExitStack() as own:
+            archive = own.enter_context(work.archive(writable=False))
+            result = yield from job(work.name, archive, wanted, own, work.cancel)
+            if not limit:  # what was found is read while it is printed
+                until.enter_context(own.pop_all())
+            return result
 
-    outcomes = run(setup, setup.readable(given.account), start, login=False)
-    if limit:
-        keep_newest([outcome.result for outcome in outcomes if outcome.result is not None], limit)
-    raise typer.Exit(present("find", setup, outcomes, report))
+    with ExitStack() as until:
+        outcomes = run(setup, setup.readable(given.account), start, login=False)
+        if limit:
+            keep_newest([outcome.result for outcome in outcomes if outcome.result is not None], limit)
+        raise typer.Exit(present("find", setup, outcomes, report, together=report.together))

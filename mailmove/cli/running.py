@@ -200,15 +200,21 @@ def present(
         print(document(command, exit_code, accounts=[*map(report.as_json, results), *failed]))
         return exit_code
     if together is not None and len(results) > 1 and not setup.quiet:
-        print("\n".join(together(results, setup.again())))
+        _print(together(results, setup.again()))
         return exit_code
     for outcome in outcomes:
         result, again = outcome.result, setup.again(outcome.place)
         if result is not None and not setup.quiet:
-            print("\n".join(report.text(result, again)))
+            _print(report.text(result, again))
         elif result is not None and result.exit:
             print("\n".join(report.problems(result, again)), file=sys.stderr)
     return exit_code
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Each line as soon as it is known: there may be many."""
+    for line in lines:
+        print(line)
 
 
 def conclude(outcomes: Sequence[Outcome[R]]) -> Exit:

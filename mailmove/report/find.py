@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from itertools import islice, tee
+from typing import TYPE_CHECKING, Any
 
-from mailmove.jobs.find import FindResult
+from mailmove.jobs.find import FindResult, Hit, newest
 from mailmove.mail import fields
 from mailmove.model import Found, folder_text
 from mailmove.report.again import ALL, Again
-from mailmove.report.table import Column, table
+from mailmove.report.table import Column, streamed
 from mailmove.safe import few, visible
 from mailmove.units import format_size, plural, short_id, timestamp, utc
+
+if TYPE_CHECKING:
+    from mailmove.jobs.context import Context
 
 _WIDEST = 300  # characters of what stands around a match
 
 
 def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
     """How many there are, a table of them, newest first, and what to do with one."""
-    account, shown = visible(result.account), len(result.messages)
-    if result.copies != result.found:
-        account += f" ({result.copies:,} with exact copies)"
-    if not result.found:
-        yield f"{account}: nothing found."
-    elif not shown:
-        yield f"{account}: {plural(result.found, 'message')} found, all of them older than those shown of others"
-    elif shown < result.found:
-        yield f"{account}: {plural(result.found, 'message')} found, the newest {shown:,}:"
-    else:
-        yield f"{account}: {plural(shown, 'message')} found"
-    yield from _table(result)
-    if shown < result.found:
-        yield "For more of them: --limit 0"
+    yield _head(visible(result.account), [result])
+    first = yield from _table(newest([result]))
     yield from problems(result, again)
-    if result.messages:
-        yield f"Next: {again.command('show', short_id(result.messages[0].sha256))}     get, restore work alike"
+    yield from _next(first, again)
+
+
+def together(results: Sequence[FindResult], again: Again = ALL) -> Iterator[str]:
+    """What several archives have, as one list."""
+    holding = sum(result.found > 0 for result in results)
+    yield _head(f"{holding:,} of {plural(len(results), 'archive')}", results)
+    first = yield from _table(newest(results), accounts=True)
+    for result in results:
+        yield from (f"{visible(result.account)}: {line}" for line in problems(result, again))
+    yield from _next(first, again)
+
+
+def _next(message: Found | None, again: Again) -> Iterator[str]:
+    if message:
+        yield f"Next: {again.command('show', short_id(message.sha256))}     get, restore work alike"
+
+
+def _head(where: str, results: Sequence[FindResult]) -> str:
+    found, copies = sum(result.found for result in results), sum(result.copies for result in results)
+    if copies != found:
+        where += f" ({copies:,} with exact copies)"
+    limit = max(result.limit for result in results)
+    if not found:
+        return f"{where}: nothing found."
+    more = f", the newest {limit:,} (--limit 0: all):" if 0 < limit < found else ""
+    return f"{where}: {plural(found, 'message')} found{more}"
 
 
 def problems(result: FindResult, again: Again = ALL) -> Iterator[str]:
@@ -59,8 +76,7 @@ def as_json(result: FindResult) -> dict[str, Any]:
         "found_copies": result.copies,
         "searched_all": True,
         "messages": [
-            _message(message) | {"match": result.where.get(message.sha256, [])} | _context(result, message)
-            for message in result.messages
+            _message(hit.found) | {"match": list(hit.places)} | _context(hit.context) for hit in result.messages
         ],
         "unread": result.unread,
         "partly_read": result.partly,
@@ -79,35 +95,41 @@ def day(arrival: int, date: bytes | None, how: str = "%Y-%m-%d") -> str:
     return utc(moment).astimezone().strftime(how) if moment else "-"
 
 
-def _table(result: FindResult) -> Iterator[str]:
-    rows = [
-        (
-            short_id(message.sha256),
-            day(message.arrival, message.date),
-            _who(message, result.login),
-            fields.shown(message.subject),
-            ", ".join(folders(message)),
-            format_size(message.octets),
-            "on the server" if message.on_server else "only here",
-        )
-        for message in result.messages
+def _table(hits: Iterator[tuple[FindResult, Hit]], *, accounts: bool = False) -> Generator[str, None, Found | None]:
+    """The messages, of which the first is returned."""
+    account = [Column("account", cut=True)] if accounts else []
+    texts = (Column(head, cut=True) for head in ("from", "subject", "folder"))
+    columns = [Column("ID"), Column("arrived"), *account, *texts, Column("size", figures=True), Column()]
+    rows, messages = tee(hits)
+    lines = streamed(columns, (_row(result, hit.found, accounts=accounts) for result, hit in rows))
+    first = None
+    yield from islice(lines, 1)  # the heads
+    for line, (_, hit) in zip(lines, messages, strict=True):
+        first = first or hit.found
+        yield line
+        if hit.context:
+            yield f"    {_one_line(hit.context.before + hit.context.after)}"
+    return first
+
+
+def _row(result: FindResult, message: Found, *, accounts: bool) -> list[str]:
+    return [
+        short_id(message.sha256),
+        day(message.arrival, message.date),
+        *([visible(result.account)] if accounts else []),
+        _who(message, result.login),
+        fields.shown(message.subject),
+        ", ".join(folders(message)),
+        format_size(message.octets),
+        "on the server" if message.on_server else "only here",
     ]
-    if rows:
-        columns = [Column("ID"), Column("arrived"), *(Column(head, cut=True) for head in ("from", "subject", "folder"))]
-        head, *lines = table([*columns, Column("size", figures=True), Column()], rows)
-        yield head
-        for line, message in zip(lines, result.messages, strict=True):
-            yield line
-            if around := result.contexts.get(message.sha256):
-                yield f"    {_one_line(around.before + around.after)}"
 
 
 def _one_line(text: str) -> str:
     return visible(" ".join(text.split()), _WIDEST)
 
 
-def _context(result: FindResult, message: Found) -> dict[str, Any]:
-    around = result.contexts.get(message.sha256)
+def _context(around: Context | None) -> dict[str, Any]:
     return {"context": f"{around.before}{around.after}"} if around else {}
 
 

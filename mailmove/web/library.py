@@ -6,7 +6,7 @@ import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -149,21 +149,22 @@ class Book:
         view = self.view()
         with self._searching:
             result = self._find(view, Options(query, most, at))
-        lines = view.newest([found.sha256 for found in result.messages])
+        lines = view.newest([hit.found.sha256 for hit in result.messages])
         return Page(lines, at, result.found, (*result.notes, *result.unread))
 
     def _find(self, view: View, options: Options) -> FindResult:
-        job = find(self.name, view.archive, options, self._cancel)
-        done = expected = 0
-        while True:
-            try:
-                news = next(job)
-            except StopIteration as end:
-                result: FindResult = end.value
-                return result
-            if isinstance(news, Expect):
-                expected += news.messages
-            elif isinstance(news, Advance):
-                done += news.messages
-            if self.indexed is not None:
-                self.indexed = done, expected
+        with ExitStack() as until:
+            job = find(self.name, view.archive, options, until, self._cancel)
+            done = expected = 0
+            while True:
+                try:
+                    news = next(job)
+                except StopIteration as end:
+                    result: FindResult = end.value
+                    return result
+                if isinstance(news, Expect):
+                    expected += news.messages
+                elif isinstance(news, Advance):
+                    done += news.messages
+                if self.indexed is not None:
+                    self.indexed = done, expected

@@ -106,4 +106,10 @@ def test_a_limit_counts_over_all_archives(dovecot: Dovecot, mailmove: Program) -
         "new": (3, 3),
         "between": (3, 1),
     }
-    assert "old: 3 messages found, all of them older than those shown of others" in mailmove("find", "--limit", "4").out
+    for limit in (4, 0):
+        head, heads, *lines = mailmove("find", "--limit", str(limit)).out.splitlines()
+        assert head.startswith("3 of 3 archives: 9 messages found") and ("the newest 4" in head) == (limit == 4)
+        assert "account" in heads.split()
+        listed = [line.split()[2] for line in lines[:-1]]
+        assert listed == (["new"] * 3 + ["between"] * 3 + ["old"] * 3)[: limit or 9]
+        assert lines[-1].startswith("Next: mailmove show ") and "--account" not in lines[-1]

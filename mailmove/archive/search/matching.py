@@ -121,8 +121,11 @@ class Matching:
             expression = _expression(term.text, (place,))
             if not expression:
                 return set()
-            rows = self._db.execute("SELECT rowid FROM words WHERE words MATCH ?", (expression,))
-        return {row[0] for row in rows}.intersection(numbers)
+            some = ",".join(map(str, numbers))
+            rows = self._db.execute(
+                f"SELECT rowid FROM words WHERE words MATCH ? AND +rowid IN ({some})", (expression,)
+            )  # without the sign, it is asked anew for each number
+        return {row[0] for row in rows}
 
     def _term(self, term: Term) -> None:
         wanted, values = folded(term.text), list[object]()
