@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -45,10 +45,11 @@ def find(
 
     from mailmove.cli.running import present, run
     from mailmove.cli.work import Work
-    from mailmove.jobs.find import FindResult, Options, keep_newest
+    from mailmove.jobs.find import FindResult, Options, keep_newest, newest
     from mailmove.jobs.find import find as job
     from mailmove.jobs.progress import Progress
     from mailmove.report import find as report
+    from mailmove.report.again import Again
 
     setup = given.setup()
     query = searching.Wanted(
@@ -64,8 +65,11 @@ def find(
                 until.enter_context(own.pop_all())
             return result
 
+    def together(results: Sequence[FindResult], again: Again) -> Iterator[str]:
+        return report.together(results, newest(results), again)
+
     with ExitStack() as until:
         outcomes = run(setup, setup.readable(given.account), start, login=False)
         if limit:
             keep_newest([outcome.result for outcome in outcomes if outcome.result is not None], limit)
-        raise typer.Exit(present("find", setup, outcomes, report, together=report.together))
+        raise typer.Exit(present("find", setup, outcomes, report, together=together))

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import islice, tee
 from typing import TYPE_CHECKING, Any
 
-from mailmove.jobs.find import FindResult, Hit, newest
+from mailmove.jobs.find import FindResult, Hit
 from mailmove.mail import fields
 from mailmove.model import Found, folder_text
 from mailmove.report.again import ALL, Again
@@ -23,16 +23,18 @@ _WIDEST = 300  # characters of what stands around a match
 def text(result: FindResult, again: Again = ALL) -> Iterator[str]:
     """How many there are, a table of them, newest first, and what to do with one."""
     yield _head(visible(result.account), [result])
-    first = yield from _table(newest([result]))
+    first = yield from _table((result, hit) for hit in result.messages)
     yield from problems(result, again)
     yield from _next(first, again)
 
 
-def together(results: Sequence[FindResult], again: Again = ALL) -> Iterator[str]:
+def together(
+    results: Sequence[FindResult], hits: Iterator[tuple[FindResult, Hit]], again: Again = ALL
+) -> Iterator[str]:
     """What several archives have, as one list."""
     holding = sum(result.found > 0 for result in results)
     yield _head(f"{holding:,} of {plural(len(results), 'archive')}", results)
-    first = yield from _table(newest(results), accounts=True)
+    first = yield from _table(hits, accounts=True)
     for result in results:
         yield from (f"{visible(result.account)}: {line}" for line in problems(result, again))
     yield from _next(first, again)
