@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -68,7 +68,7 @@ def erase(
             f"For example: {setup.again(None).command('erase', '--from', 'anna@example.org')}",
         )
     places = [place for place in setup.readable(given.account) if place.account is None or _has_archive(place)]
-    ended = dict.fromkeys(places, 0)
+    ended = {place: Ended(0, {}) for place in places}
     if not dry_run:
         for place in places:
             ended[place] = _finish(setup, place, again=finish)
@@ -78,7 +78,7 @@ def erase(
         hashes = chosen.get(work.place, set())
         with work.archive(writable=not dry_run) as opened:
             planned = yield from job.plan(work.name, opened, hashes)
-            planned.finished = ended[work.place]
+            planned.finished, planned.pending = ended[work.place]
             if planned.copies and not dry_run:
                 asked = setup.interactive and not yes
                 answer = work.ask([*report.plan(planned, work.again)], report.question(planned)) if asked else None
@@ -87,7 +87,7 @@ def erase(
                     job.carry_out(planned, opened, hashes, reason)
             return planned
 
-    meant = [place for place in places if place in chosen or ended[place]] or places
+    meant = [place for place in places if place in chosen or any(ended[place])] or places
     raise typer.Exit(present("erase", setup, run(setup, meant, start, login=False), report))
 
 
@@ -97,18 +97,25 @@ def _has_archive(place: Place) -> bool:
     return exists(place.archive)
 
 
-def _finish(setup: Setup, place: Place, *, again: bool) -> int:
-    """End in one archive what an earlier run began; it is opened to be written only for that."""
+class Ended(NamedTuple):
+    """So many messages an earlier run had begun to erase; and which copies could not follow, and why."""
+
+    messages: int
+    pending: dict[str, str]
+
+
+def _finish(setup: Setup, place: Place, *, again: bool) -> Ended:
+    """End in one archive, and in its copies, what an earlier run began; it is opened to be written only for that."""
     from mailmove.cancel import Cancel
     from mailmove.cli.work import Work
-    from mailmove.jobs.erase import finish
+    from mailmove.jobs.erase import finish, follow
 
     work = Work(place, Cancel(), setup.memory, None)
     with work.archive(writable=False) as opened:
         if not (again or opened.index.unfinished_erasures()):
-            return 0
+            return Ended(0, {})
     with work.archive(writable=True) as opened:
-        return finish(opened, again=again)
+        return Ended(finish(opened, again=again), follow(opened))
 
 
 def _hashes(

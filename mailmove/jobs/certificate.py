@@ -6,7 +6,7 @@ It states what the journal says and what the files hold when it is made; each fi
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -59,6 +59,19 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Second:
+    """A copy of the archive: its name and directory, its UUID, when the archive was last copied there, and how the run
+    proved in it all that it deleted; empty: it did not.
+    """
+
+    name: str
+    path: str
+    uuid: str
+    copied: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """All of it. ``uuid`` is the archive's, ``made`` when this was, ``exit`` the run's exit code where it is known."""
 
@@ -71,6 +84,7 @@ class Certificate:
     shares: tuple[Share, ...]
     lines: tuple[Line, ...]
     unarchived: int
+    copies: tuple[Second, ...] = ()
     files: tuple[str, ...] = field(default=())
     """What was written, in words."""
 
@@ -106,6 +120,7 @@ def certificate(account: str, archive: Archive, run: str) -> Generator[Progress,
         tuple(_share(archive, deletion) for deletion in deletions),
         tuple(lines),
         sum(len(deletion.begun.unarchived) for deletion in deletions),
+        tuple(_copies(archive, run)),
     )
 
 
@@ -119,6 +134,15 @@ def write(directory: str, files: Mapping[str, bytes]) -> None:
         os.makedirs(path, exist_ok=True)
         for name, octets in files.items():
             replacing.replace_file(os.path.join(path, name), octets)
+
+
+def _copies(archive: Archive, run: str) -> Iterator[Second]:
+    """Those of today, and those that the run relied on and that are none any more."""
+    relied = {line.copy: line for line in archive.index.proven_at() if line.run == run}
+    for line in archive.index.copied():
+        at = relied.pop(line.copy, None)
+        yield Second(line.name, line.place, line.copy, line.at, at.how if at is not None else "")
+    yield from (Second(at.name, "", at.copy, "", at.how) for at in relied.values())
 
 
 def _share(archive: Archive, deletion: Deletion) -> Share:

@@ -108,6 +108,8 @@ class CheckResult:
     """Folders of the server that are not exported, and why; only with :attr:`compared`."""
     copies: list[Copied] = field(default_factory=list)
     """The copies of the archive, each as it was when it was last brought on."""
+    pending: dict[str, int] = field(default_factory=dict)
+    """How many erased messages may lie there still, by the UUID of the copy."""
     proven: list[Second] = field(default_factory=list)
     """What proving copies again came to, where that was asked for."""
     notes: list[str] = field(default_factory=list)
@@ -160,7 +162,7 @@ def check(
     began = time.monotonic()
     result = CheckResult(account, archive.path, options.quick, session is not None, notes=list(archive.notes))
     result.messages, result.octets = archive.index.count()
-    result.copies = archive.index.copied()
+    result.copies, result.pending = archive.index.copied(), archive.index.pending()
     held = {key: _seen_last(archive, key) for key in archive.index.folders()}
     if session is not None:
         held = _seen_now(session, archive, options, held, result)

@@ -20,7 +20,8 @@ from mailmove.archive.state.header_cache import HeaderCache
 from mailmove.archive.state.memory import Memory
 from mailmove.archive.store import Archive
 from mailmove.archive.tree import Tree
-from mailmove.errors import Exit
+from mailmove.copies.directory import Copy
+from mailmove.errors import Exit, MailmoveError, RefusedError
 from mailmove.jobs.progress import Progress
 from mailmove.model import Found
 from mailmove.safe import visible
@@ -46,6 +47,10 @@ class EraseResult:
     run: str = ""
     declined: bool = False
     done: bool = False
+    seconds: list[str] = field(default_factory=list)
+    """The archive's copies, as they are called."""
+    pending: dict[str, str] = field(default_factory=dict)
+    """Those of them where something of what was ever erased may lie still, and why."""
 
     @property
     def copies(self) -> int:
@@ -60,7 +65,9 @@ class EraseResult:
     @property
     def exit(self) -> Exit:
         """The exit code of this archive."""
-        return Exit.REFUSED if self.declined else Exit.DONE
+        if self.declined:
+            return Exit.REFUSED
+        return Exit.PARTIAL if self.pending else Exit.DONE
 
 
 def finish(archive: Archive, *, again: bool = False) -> int:
@@ -83,6 +90,36 @@ def finish(archive: Archive, *, again: bool = False) -> int:
     return max(len(pending), len(there))
 
 
+def follow(archive: Archive) -> dict[str, str]:
+    """Erase in the copies what was erased here and may lie there still; why not, by copy, where one cannot be reached.
+
+    That stays pending, and the next copy to it ends it.
+
+    :raises ArchiveError: when the archive's journal cannot be written.
+    """
+    pending = archive.index.pending()
+    why: dict[str, str] = {}
+    for line in archive.index.copied():  # in the order of their ids, as copies are locked
+        if line.copy not in pending:
+            continue
+        try:
+            with Copy.open(line.place) as copy:
+                if (copy.identity, copy.manifest.uuid) != (line.copy, archive.manifest.uuid):
+                    raise RefusedError("another copy, or one of another archive, is there now")
+                erase_in(copy, archive)
+        except MailmoveError as error:
+            why[line.name or line.place] = error.what
+        else:
+            archive.record(erased_in(archive, line.copy, archive.index.runs_that_erased()))
+    return why
+
+
+def erased_in(archive: Archive, copy: str, runs: Collection[str]) -> list[records.Record]:
+    """What says that nothing is left in a copy of what these runs erased, where it is not said yet."""
+    now = timestamp(datetime.now(UTC))
+    return [records.ErasedIn(run, copy, now) for run in sorted(set(runs) - archive.index.erased_in(copy))]
+
+
 def erase_in(copy: Tree, archive: Archive) -> int:
     """Delete in a copy, which this run has locked, the files of what was erased from its archive; returns how many.
 
@@ -98,7 +135,7 @@ def plan(account: str, archive: Archive, hashes: Collection[bytes]) -> Generator
     :raises ArchiveError: when the archive cannot be read.
     """
     yield from ()
-    result = EraseResult(account, archive.path)
+    result = EraseResult(account, archive.path, seconds=[line.name or line.place for line in archive.index.copied()])
     with Search(archive.index.path) as search:
         result.messages = search.found(hashes)
     wanted = list(_lines(archive, hashes, "", ""))
@@ -114,15 +151,24 @@ def carry_out(planned: EraseResult, archive: Archive, hashes: Collection[bytes],
 
     :raises ArchiveError: when the disk fails; the same again ends it.
     """
-    now = datetime.now(UTC)
-    run = f"{now:%Y%m%d-%H%M%S}"
+    run = _unused_name(archive)
     lines = list(_lines(archive, hashes, run, reason))
     archive.record(lines)
     _delete(archive, lines)
     ended = timestamp(datetime.now(UTC))
     summary = {"erased": len(lines)}
-    archive.record([records.ErasureOver(run, ended), records.Run("erase", ended, int(Exit.DONE), summary)])
+    archive.record([records.ErasureOver(run, ended)])
     planned.run, planned.reason, planned.done = run, reason, True
+    planned.pending = follow(archive)
+    archive.record([records.Run("erase", ended, int(planned.exit), summary)])
+
+
+def _unused_name(archive: Archive) -> str:
+    """A name for this run that no other that erased here has: what a copy has followed is told by it."""
+    name, used = f"{datetime.now(UTC):%Y%m%d-%H%M%S}", archive.index.runs_that_erased()
+    return next(
+        each for each in (name, *(f"{name}-{number}" for number in range(2, len(used) + 3))) if each not in used
+    )
 
 
 def whole(memory: Memory, login: str, path: str) -> list[str]:

@@ -42,6 +42,8 @@ class Status:
     octets: int | None = None
     unusable: ArchiveError | None = None
     missing: bool = False
+    pending: Mapping[str, int] = field(default_factory=dict)
+    """By the names or directories of copies: how many messages that were erased here may lie there still."""
     proven: Mapping[str, Fresh] = field(default_factory=dict)
     """By the names of copies: how much there is proven for as long as the owner lets it count."""
 
@@ -54,7 +56,7 @@ class Status:
     def well(self) -> bool:
         """Whether it needs nobody."""
         exported = self.attempts.get("export")
-        return not (self.missing or self.unusable or self.failing) and exported is not None
+        return not (self.missing or self.unusable or self.failing or self.pending) and exported is not None
 
     def age(self, command: str) -> int | None:
         """How many seconds ago a command last came to a good end; None: never."""
@@ -86,8 +88,10 @@ def status(
         return Status(account, now, noted.attempts, noted.gauge, policy, unusable=archive)
     messages, octets = archive.index.count()
     attempts = merged(_recorded(archive), known.attempts)
+    left = archive.index.pending()
+    pending = {one.name or one.place: left[one.copy] for one in archive.index.copied() if one.copy in left}
     proven = dict(_fresh(archive, copies, now))
-    return Status(account, now, attempts, noted.gauge, policy, messages, octets, proven=proven)
+    return Status(account, now, attempts, noted.gauge, policy, messages, octets, pending=pending, proven=proven)
 
 
 def _fresh(archive: Archive, copies: Collection[Target], now: datetime) -> Iterator[tuple[str, Fresh]]:

@@ -22,7 +22,8 @@ MESSAGES = "messages.sha256"
 _DISCLAIMER = (
     "This states what mailmove recorded, and what it found in the archive when this was made. The server accepted"
     " EXPUNGE of these UIDs, and did not list them later: what the server did with its copies nobody can tell from"
-    " outside. It is not a legally compliant preservation of records."
+    " outside. Copies of the archive are named as it recorded them; they were not read for this. It is not a legally"
+    " compliant preservation of records."
 )
 _CHECK = (
     f"To check it: sha256sum -c {SUMS} in this directory; and for the messages, in the archive's directory,"
@@ -69,6 +70,10 @@ def page(made: Certificate) -> str:
         (one.folder, one.begun, one.done or "not known", one.rule or "not recorded", one.answer, one.proof)
         for one in made.shares
     ]
+    copies = [
+        (one.name or "-", one.path or "no copy any more", one.uuid, one.copied or "-", one.proof or "not by this run")
+        for one in made.copies
+    ]
     rows = [
         (
             line.folder,
@@ -89,6 +94,8 @@ def page(made: Certificate) -> str:
             _table((), facts),
             "<h2>What was asked and answered</h2>\n",
             _table(("Folder", "Begun", "Looked again", "Rule", "Answer", "Proof"), shares),
+            "<h2>Copies of the archive</h2>\n" if copies else "",
+            _table(("Name", "Directory", "UUID", "Last copied", "Each message proven there"), copies) if copies else "",
             "<h2>Messages</h2>\n",
             _table(("Folder", "UIDVALIDITY / UID", "Arrived", "Subject", "Octets", "SHA-256", "File", "Server"), rows),
             f"<p>{escape(_DISCLAIMER)}</p>\n<p>{escape(_CHECK)}</p>\n</body></html>\n",
@@ -147,6 +154,16 @@ def _document(made: Certificate) -> dict[str, Value]:
                 "proof": one.proof,
             }
             for one in made.shares
+        ],
+        "copies": [
+            {
+                "name": _whole(one.name),
+                "path": _whole(one.path),
+                "uuid": _whole(one.uuid),
+                "copied": one.copied,
+                "proof": _whole(one.proof),
+            }
+            for one in made.copies
         ],
         "messages": [
             {

@@ -125,7 +125,14 @@ def as_json(result: CheckResult) -> dict[str, Any]:
         "only_here": list(map(_some_json, result.only_here)),
         "not_archived": list(map(_some_json, result.not_archived)) if result.compared else None,
         "copies": [
-            {"name": copy.name or None, "place": copy.place, "id": copy.copy, "at": copy.at, "messages": copy.messages}
+            {
+                "name": copy.name or None,
+                "place": copy.place,
+                "id": copy.copy,
+                "at": copy.at,
+                "messages": copy.messages,
+                "erasures_pending": result.pending.get(copy.copy, 0),
+            }
             for copy in result.copies
         ],
         "copies_proven": [
@@ -134,6 +141,7 @@ def as_json(result: CheckResult) -> dict[str, Any]:
                 "place": second.target.path,
                 "good": second.good,
                 "behind": second.behind,
+                "accepted": second.accepted,
                 "error": second.failed.what if second.failed else None,
                 "faults": [{"folder": fault.folder, "uid": fault.uid, "why": fault.why} for fault in second.faults],
             }
@@ -217,7 +225,7 @@ def _places(result: CheckResult, again: Again) -> Iterator[str]:
             yield f"{number:,} {verb} only here{seen}: keep a second copy of this directory."
     elif result.compared and not result.problems and not result.accepted:
         yield "Every message here is on the server, too."
-    yield from _copies(result)
+    yield from _copies(result, again)
     if result.compared:
         yield from _table(result.only_here)
         number = sum(len(some.uids) for some in result.not_archived)
@@ -228,7 +236,7 @@ def _places(result: CheckResult, again: Again) -> Iterator[str]:
             yield f"Everything {'that is exported' if result.left_out else 'on the server'} is in the archive."
 
 
-def _copies(result: CheckResult) -> Iterator[str]:
+def _copies(result: CheckResult, again: Again) -> Iterator[str]:
     """In how many places messages lie, as of the last copy to each; and what proving them again came to."""
     held = [copy.messages for copy in result.copies]
     for places, number in in_places(result.messages, held) if held else ():
@@ -236,9 +244,12 @@ def _copies(result: CheckResult) -> Iterator[str]:
         yield f"{plural(number, 'message')} {verb} {f'in {places} places' if places > 1 else 'only in this archive'}."
     for copy in result.copies:
         named = f"{visible(copy.name)} ({words.path(copy.place)})" if copy.name else words.path(copy.place)
-        yield f"  {named}  {copy.messages:,} on {copy.at[:10]}"
+        pending = result.pending.get(copy.copy, 0)
+        still = f"; {pending:,} erased here may lie there still: {again.command('copy')}" if pending else ""
+        yield f"  {named}  {copy.messages:,} on {copy.at[:10]}{still}"
     for second in result.proven:
         behind = f", {second.behind:,} not copied yet" if second.behind else ""
+        behind += f", {second.accepted:,} accepted as missing" if second.accepted else ""
         state = f"{second.good:,} re-hashed and good{behind}" if second.failed is None else "not proven"
         yield f"Copy {_target(second)}: {state}."
 

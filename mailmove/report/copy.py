@@ -20,7 +20,8 @@ def text(result: CopyResult, again: Again = ALL) -> Iterator[str]:
         if one.mended is not None:
             yield f"  {_mended(one.mended)}"
         if one.done:
-            yield f"  {_came(one, result.asked)} {_held(one)}"
+            accepted = f" {one.accepted:,} accepted as missing." if one.accepted else ""
+            yield f"  {_came(one, result.asked)} {_held(one)}{accepted}"
         yield from _faults(one)
         for note in one.notes:
             yield f"  Note: {note}."
@@ -67,6 +68,7 @@ def _json(one: Copied) -> dict[str, Any]:
         "error": one.failed.what if one.failed else None,
         "messages": one.messages,
         "held": one.held,
+        "accepted": one.accepted,
         "new": one.new,
         "octets": one.octets,
         "renamed": one.renamed,

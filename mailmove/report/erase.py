@@ -43,6 +43,8 @@ def plan(result: EraseResult, _: Again = ALL) -> Iterator[str]:
         yield f"The server still has {result.on_server:,} and keeps what it has; export fetches none of that again."
     yield "What stays in the journal, for ever: folder, UID, date, size, flags and SHA-256; which tells a message that"
     yield "can be guessed. Copies of this archive that you made yourself are yours to erase."
+    if result.seconds:
+        yield f"It goes from {', '.join(map(visible, result.seconds))} as well: now, or with the next mailmove copy."
     if result.remembered:
         yield f"Of {plural(result.remembered, 'message')} that only a lost index knew, header fields stay there too."
 
@@ -61,21 +63,35 @@ def text(result: EraseResult, again: Again = ALL) -> Iterator[str]:
     """What became of it, and what is next."""
     if result.finished:
         yield f"{plural(result.finished, 'message')}: an erasure that was begun before is ended now."
+    if not result.done:
+        yield from _pending(result, again)
     if result.done:
         yield f"{plural(result.copies, 'message')} of {visible(result.account)} erased from"
         yield f"  {words.path(result.path)}"
+        if followed := [visible(name) for name in result.seconds if name not in result.pending]:
+            yield f"and from {', '.join(followed)}."
         if result.on_server:
             yield f"The server still has {result.on_server:,}."
+        yield from _pending(result, again)
         yield f"Next: {again.command('check')}"
     elif result.copies:
         yield from plan(result, again)
-        yield from problems(result, again)
+        if result.declined:
+            yield from problems(result, again)
     elif not result.finished:
         yield f"Nothing of that is in the archive of {visible(result.account)}."
 
 
-def problems(result: EraseResult, _: Again = ALL) -> Iterator[str]:
-    """That nobody agreed."""
+def _pending(result: EraseResult, again: Again) -> Iterator[str]:
+    for name, why in result.pending.items():
+        yield f"PENDING  the copy {visible(name)}: {visible(why, 300)}"
+        yield f"  what was erased may lie there still; the next one erases it there: {again.command('copy')}"
+
+
+def problems(result: EraseResult, again: Again = ALL) -> Iterator[str]:
+    """That nobody agreed, or that a copy could not be reached."""
+    if not result.declined:
+        yield from _pending(result, again)
     if result.declined:
         yield "Nothing was erased. To do so where nobody can answer: --yes"
 
@@ -94,4 +110,6 @@ def as_json(result: EraseResult) -> dict[str, Any]:
         "files": result.files,
         "on_server": result.on_server,
         "finished": result.finished,
+        "copies": result.seconds,
+        "pending": result.pending,
     }

@@ -59,6 +59,9 @@ def problems(result: Status, again: Again) -> Iterator[str]:
             what = attempt.what.rstrip(":") or f"{command} ended with exit code {attempt.exit}"
             what = what.removeprefix(f"{name}: ")
             yield f"{name}: {what}, since {_day(attempt.since)}: {again.command(mend)}"
+    for copy, number in result.pending.items():
+        what = f"{plural(number, 'message')} erased here may lie in the copy {visible(copy)} still"
+        yield f"{name}: {what}: {again.command('copy')}"
     if result.unusable is None and "export" not in result.attempts:
         yield f"{name}: nothing is exported yet: {again.command('export')}"
 
@@ -119,6 +122,7 @@ def as_json(result: Status) -> dict[str, Any]:
         "quota": {"at": _moment(gauge.at), "used": gauge.used, "limit": gauge.limit, "full": _moment(gauge.full)}
         if gauge
         else None,
+        "erasures_pending": dict(result.pending),
         "copies": {
             name: {"proven_within": fresh.within, "messages": fresh.held, "proven": fresh.proven}
             for name, fresh in result.proven.items()

@@ -133,9 +133,11 @@ def test_a_file_that_a_mail_program_moved_is_copied_to_its_place(pruner: Pruner,
 def test_what_was_erased_here_is_erased_there_and_nothing_else(pruner: Pruner, to: Path) -> None:
     copied(pruner, to)
     before = held(to)
+    to.rename(away := to.with_name("away"))
     with pruner.opened() as archive:
         wanted = {hashlib.sha256(message(3)).digest()}
         carry_out(drained(plan("box", archive, wanted)), archive, wanted, "asked for")
+    away.rename(to)
     done = copied(pruner, to)
     assert (done.exit, done.erased, done.held, done.messages) == (Exit.DONE, 1, 9, 9)
     assert set(before.values()) - set(held(to).values()) == {sha256(message(3))}

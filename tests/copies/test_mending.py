@@ -10,6 +10,7 @@ import pytest
 
 from mailmove.cancel import Cancel
 from mailmove.errors import Exit
+from mailmove.jobs import accept
 from mailmove.jobs.copy import checking
 from mailmove.jobs.copy.result import Mended, Second, Target
 from tests.copies.kit import copied, held
@@ -119,3 +120,23 @@ def test_a_copy_that_is_away_is_an_error_and_not_an_empty_result(pruner: Pruner,
     with pruner.opened(writable=False) as archive:
         found = drained(checking.check(archive, Target("nas", str(nas)), Cancel(), NOW))
     assert found.exit is Exit.ARCHIVE and found.failed is not None and found.good == 0
+
+
+@pytest.mark.fault(89)
+def test_what_is_accepted_as_missing_is_missed_in_no_copy(pruner: Pruner, nas: Path) -> None:
+    for uid in (2, 3):
+        file(pruner.archive, uid).unlink()
+    file(nas, 2).unlink()
+    with pruner.opened() as archive:
+        planned = drained(accept.plan("box", archive, Cancel(), ()))
+        accept.carry_out(planned, archive, "deleted on purpose")
+    file(pruner.archive, 4).unlink()
+    file(nas, 4).unlink()
+    found = checked(pruner, nas)
+    assert (found.good, found.accepted, [fault.uid for fault in found.faults]) == (3, 1, [4])
+    done = copied(pruner, nas)
+    assert (done.held, done.accepted, [fault.uid for fault in done.faults]) == (3, 1, [4])
+    result = mended(pruner, nas)
+    assert (result.mended, [fault.uid for fault in result.lost]) == (1, [4]), "what a copy has comes back"
+    new = nas.with_name("new")
+    assert copied(pruner, new).accepted == 1 and len(held(new)) == 3

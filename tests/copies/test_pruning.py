@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +17,11 @@ from mailmove.copies.directory import Copy
 from mailmove.errors import ArchiveError, Exit, RefusedError
 from mailmove.evidence import FileSeen, clock, rehashed
 from mailmove.imap import pace
+from mailmove.jobs.certificate import certificate
 from mailmove.jobs.history import history as look
 from mailmove.jobs.prune.result import PrunePlan, PruneResult
 from mailmove.model import MessageId
+from mailmove.report import certificate as certifying
 from mailmove.report import history
 from mailmove.report import prune as report
 from tests.copies.kit import JOURNAL, copied
@@ -76,7 +80,14 @@ def test_what_both_places_hold_goes_and_the_journal_says_where(server: Scripted,
     assert journal.count('"kind":"proven-at"') == 1 and '"name":"nas","how":"sha256"' in journal
     with pruner.opened(writable=False) as archive:
         told = list(history.text(drained(look("box", archive, result.run, 0))))
+        made = drained(certificate("box", archive, str(result.run)))
     assert "    each re-hashed in its copies, too: nas" in told
+    (second,) = made.copies
+    assert (second.name, second.path, second.proof) == ("nas", str(nas), "sha256")
+    files = certifying.files(made)
+    there = json.loads(files[f"certificate-{result.run}.json"])["copies"]
+    assert there == [dataclasses.asdict(second)]
+    assert f"<td>nas</td><td>{nas}</td>".encode() in files[f"certificate-{result.run}.html"]
     assert copied(pruner, nas).exit is Exit.DONE, "copying goes on"
 
 

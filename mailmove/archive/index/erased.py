@@ -13,6 +13,7 @@ CREATE TABLE erased (
     line TEXT NOT NULL,
     PRIMARY KEY (folder, uid, sha256, arrival)) WITHOUT ROWID;
 CREATE TABLE erasure_over (run TEXT PRIMARY KEY, line TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE erased_in (run TEXT, copy TEXT, line TEXT NOT NULL, PRIMARY KEY (run, copy)) WITHOUT ROWID;
 """
 
 
@@ -52,6 +53,22 @@ class Erasures(Tables):
         """What was to be erased by a run that did not come to its end."""
         return self._erased_lines("SELECT line FROM erased WHERE run NOT IN (SELECT run FROM erasure_over)")
 
+    def runs_that_erased(self) -> set[str]:
+        """The runs that erased something."""
+        return {run for (run,) in self._db.execute("SELECT DISTINCT run FROM erased")}
+
+    def erased_in(self, copy: str) -> set[str]:
+        """Those of them that left nothing in this copy."""
+        return {run for (run,) in self._db.execute("SELECT run FROM erased_in WHERE copy = ?", (copy,))}
+
+    def pending(self) -> dict[str, int]:
+        """How many erased messages may lie in a copy still, by its UUID."""
+        rows = self._db.execute(
+            "SELECT copied.copy, count(*) FROM copied, erased WHERE NOT EXISTS"
+            " (SELECT 1 FROM erased_in WHERE erased_in.run = erased.run AND erased_in.copy = copied.copy) GROUP BY 1"
+        )
+        return dict(rows.fetchall())
+
     def scrub(self) -> None:
         """Leave nothing in the database's files of what was deleted in it."""
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -85,6 +102,10 @@ class Erasures(Tables):
                 "DELETE FROM search WHERE id IN (SELECT id FROM message WHERE folder = ? AND uid = ? AND sha256 = ?)",
                 (folder, uid, sha256),
             )
+
+    def _erased_in(self, line: records.ErasedIn) -> None:
+        row = (line.run, line.copy, records.to_json(line))
+        self._db.execute("INSERT OR REPLACE INTO erased_in VALUES (?, ?, ?)", row)
 
     def _erasure_over(self, line: records.ErasureOver) -> None:
         self._db.execute("INSERT OR REPLACE INTO erasure_over VALUES (?, ?)", (line.run, jsonline.to_json(line)))

@@ -29,7 +29,7 @@ from mailmove.archive.record.records import Record
 from mailmove.errors import ArchiveDamaged, ArchiveError
 from mailmove.safe import visible
 
-SCHEMA = 11
+SCHEMA = 12
 _TABLES = "".join(module.SCHEMA for module in (tables, folders, messages, lacking, deeds, erased))
 _KINDS = " ".join(sorted(records.KINDS))
 """What was read so far: an index of a mailmove that knew other kinds has skipped some."""
@@ -140,6 +140,7 @@ _TAKES: dict[type, tuple[Callable[[Any, Any], None], ...]] = {
     records.Sealed: (Index._sealed,),
     records.Erased: (Index._erased,),
     records.ErasureOver: (Index._erasure_over,),
+    records.ErasedIn: (Index._erased_in,),
     records.RuleMatched: (Index._matched,),
     records.Copied: (Index._copied,),
     records.ProvenAt: (Index._proven_at,),

@@ -42,6 +42,13 @@ class Recalled:
     unread: str = ""
 
 
+_KEPT = (
+    *("remembered", "accepted", "prune_rule", "sealed", "rule", "copied", "proven_at"),
+    *("erased", "erasure_over", "erased_in"),
+)
+"""Tables whose rows are whole records."""
+
+
 def position(path: str, uuid: str) -> Position | None:
     """How far the index at ``path`` had read the journal of this archive, whichever version made it; None: unknown."""
     if not os.path.exists(path):
@@ -102,8 +109,7 @@ def _lines(db: sqlite3.Connection, now: str) -> Iterator[Record]:
     """All that is to be recalled, in an order in which it can be recorded."""
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     yield from (_remembered(row, now) for row in db.execute(_MESSAGES))
-    kept = ("remembered", "accepted", "prune_rule", "sealed", "rule", "copied", "proven_at", "erased", "erasure_over")
-    for table in kept:
+    for table in _KEPT:
         if table in tables:
             yield from (_read(line) for (line,) in db.execute(f"SELECT line FROM {table}"))
     for login, wire, uidvalidity, uid, at, sha256, *source in db.execute(

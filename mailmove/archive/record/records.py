@@ -277,6 +277,14 @@ class RuleMatched(NamedTuple):
     at: str
 
 
+class ErasedIn(NamedTuple):
+    """Nothing of what an erasure named is left in a copy of the archive, either: ``copy`` is its UUID."""
+
+    run: str
+    copy: str
+    at: str
+
+
 class Copied(NamedTuple):
     """A copy of the archive came up to here: ``copy`` is its UUID, ``name`` what the configuration calls it, ``place``
     its directory.
@@ -368,6 +376,7 @@ Record = (
     | Sealed
     | Erased
     | ErasureOver
+    | ErasedIn
     | RuleMatched
     | Copied
     | ProvenAt
@@ -404,6 +413,7 @@ KINDS = {
     "sealed": Kind(Sealed),
     "erased": Kind(Erased, needs="0.1"),
     "erasure-over": Kind(ErasureOver),
+    "erased-in": Kind(ErasedIn),
     "rule-matched": Kind(RuleMatched),
     "copied": Kind(Copied),
     "proven-at": Kind(ProvenAt),

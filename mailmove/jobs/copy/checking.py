@@ -92,12 +92,15 @@ def _check_folder(
     recall: Recall | None,
 ) -> Work:
     proven: list[Evidence] = []
+    accepted = archive.index.accepted(folder.wire, folder.uidvalidity)
     stored = list(archive.index.stored(folder.wire, folder.uidvalidity))
     yield Expect(len(stored), sum(one.base.octets for one in stored))
     for verdict in _verdicts(there, folder, stored, result.read):
         cancel.check()
         if verdict.problem == MISSING and str(verdict.stored.base) in behind:
             result.behind += 1
+        elif verdict.problem == MISSING and (verdict.stored.id.uid, verdict.stored.sha256) in accepted:
+            result.accepted += 1
         elif verdict.problem:
             result.faults.append(Fault(folder.shown, verdict.stored.id.uid, verdict.problem))
         else:
@@ -116,6 +119,7 @@ def _mend_folder(
     stored = list(archive.index.stored(folder.wire, folder.uidvalidity))
     yield Expect(2 * len(stored), 2 * sum(one.base.octets for one in stored))
     harmed: dict[str, Verdict] = {}
+    accepted = archive.index.accepted(folder.wire, folder.uidvalidity)
     for verdict in _verdicts(archive, folder, stored, {}):
         cancel.check()
         if verdict.problem:
@@ -136,6 +140,8 @@ def _mend_folder(
         yield Advance(folder.shown, 1, verdict.stored.base.octets)
     for base, verdict in harmed.items():
         why = _bring_back(archive, there, folder, verdict, intake) if base in good else verdict.problem
+        if why == MISSING and (verdict.stored.id.uid, verdict.stored.sha256) in accepted:
+            continue
         if why:
             result.lost.append(Fault(folder.shown, verdict.stored.id.uid, why))
         else:

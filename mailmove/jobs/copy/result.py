@@ -46,6 +46,8 @@ class Second:
     target: Target
     good: int = 0
     behind: int = 0
+    accepted: int = 0
+    """Messages that are missing there as in the archive, which somebody accepts."""
     faults: list[Fault] = field(default_factory=list)
     failed: MailmoveError | None = None
     read: dict[Inode, Reading] = field(default_factory=dict)
@@ -83,10 +85,14 @@ class Copied:
     """Those whose flags changed."""
     erased: int = 0
     """Files that were deleted there, because their messages were erased here."""
+    erasures: set[str] = field(default_factory=set)
+    """The runs that have erased something here, of which nothing is left there."""
     messages: int = 0
     """All that the archive has on record."""
     held: int = 0
     """Those of them that lie there now."""
+    accepted: int = 0
+    """Those of them that neither place holds, which somebody accepts."""
     journal: int = 0
     """How many octets of the archive's journal have come."""
     read_back: int = 0

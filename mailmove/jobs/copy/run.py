@@ -22,7 +22,7 @@ from mailmove.copies import directory, journals, reading
 from mailmove.copies.directory import Copy
 from mailmove.errors import Interrupted, MailmoveError, RefusedError, most_serious
 from mailmove.jobs.copy.result import Copied, CopyResult, Fault, ReadBack, Target
-from mailmove.jobs.erase import erase_in
+from mailmove.jobs.erase import erase_in, erased_in
 from mailmove.jobs.progress import Advance, Expect, Progress
 from mailmove.plan.copying import Choice, Standing, choose, standing
 from mailmove.safe import visible
@@ -83,6 +83,8 @@ def record(archive: Archive, done: Iterable[Copied], asked: ReadBack) -> None:
         )
         for one in whole
     ]
+    for one in whole:
+        lines += erased_in(archive, one.id, one.erasures)
     summary = {"copies": len(whole), "new": sum(one.new for one in whole)}
     archive.record([*lines, records.Run("copy", now, int(most_serious(one.exit for one in done)), summary)])
 
@@ -176,6 +178,7 @@ class _Copying:
         _must_follow(standing(found.ours, found.theirs, found.same), archive.path, there.path)
         about = manifest.load(archive.meta, manifest.NAME)
         there.follow(about)
+        result.erasures = archive.index.runs_that_erased()
         result.erased = erase_in(there, archive)  # before the journal there says so: killed in between, the same again
         unrecorded = _Unrecorded(archive.meta, found.recorded, max(cut, found.recorded))
         stopped: Interrupted | None = None
@@ -214,6 +217,7 @@ class _Copying:
         wanted = set(choice.new) | set(choice.absent)
         some = [one for one in archive.index.stored(folder.wire, folder.uidvalidity) if str(one.base) in wanted]
         yield Expect(len(some), sum(one.base.octets for one in some))
+        accepted = archive.index.accepted(folder.wire, folder.uidvalidity)
         elsewhere = strays.find_moved(archive, [one for one in some if str(one.base) not in ours])
         intake.enter(to)
         for stored in some:
@@ -223,7 +227,9 @@ class _Copying:
             problem = MISSING
             if path is not None or str(stored.base) in ours:
                 problem = self._take(intake, folder, to, stored, letters, path)
-            if problem:
+            if problem == MISSING and (stored.id.uid, stored.sha256) in accepted:
+                result.accepted += 1
+            elif problem:
                 result.faults.append(Fault(folder.shown, stored.id.uid, problem))
             yield Advance(folder.shown, 1, stored.base.octets)
             if len(self._fresh) >= _AT_ONCE:
