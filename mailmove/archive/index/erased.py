@@ -104,7 +104,7 @@ class Erasures(Tables):
             )
 
     def _erased_in(self, line: records.ErasedIn) -> None:
-        row = (line.run, line.copy, records.to_json(line))
+        row = (line.run, line.copy, jsonline.to_json(line))
         self._db.execute("INSERT OR REPLACE INTO erased_in VALUES (?, ?, ?)", row)
 
     def _erasure_over(self, line: records.ErasureOver) -> None:
