@@ -36,6 +36,9 @@ def audit(
     fail_above: Annotated[
         str | None, typer.Option("--fail-above", metavar="PERCENT", help="Exit 4 when any quota is fuller, as in 90%.")
     ] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write it as one page to keep or to mail as well.")
+    ] = None,
     exact: Annotated[bool, typer.Option("--bytes", help="Sizes in octets.")] = False,
 ) -> None:
     """See where the quota goes, when it is full, what pruning frees. Changes nothing.
@@ -44,6 +47,7 @@ def audit(
     """
     from mailmove.archive.state.audits import Audits
     from mailmove.archive.state.header_cache import HeaderCache
+    from mailmove.cli.auditing import must_be_writable, write
     from mailmove.cli.running import present, run
     from mailmove.cli.work import Work
     from mailmove.errors import ArchiveError, Exit, UsageError
@@ -53,19 +57,23 @@ def audit(
     from mailmove.jobs.audit.survey import AGES, Options
     from mailmove.jobs.progress import Progress
     from mailmove.plan.gauge import parse_percent
-    from mailmove.plan.groups import parse_by
+    from mailmove.plan.groups import By, parse_by
     from mailmove.plan.policy import Policy, parse_age_by
     from mailmove.report.audit import Report
     from mailmove.units import parse_age
 
-    if quick and (by or top or older_than or age_by):
-        raise UsageError("--quick looks at no messages", "Leave out --by, --top, --older-than and --age-by.")
+    if quick and (by or top or older_than or age_by or html):
+        raise UsageError("--quick looks at no messages", "Leave out --by, --top, --older-than, --age-by and --html.")
+    chosen = (parse_by(by),) if by else ()
+    if html is not None:
+        must_be_writable(html)
+        chosen = tuple(dict.fromkeys((*chosen, By.SENDER, By.LIST)))
     asked = Options(
         include=tuple(folder or ()),
         exclude=tuple(exclude or ()),
         quick=quick,
-        by=parse_by(by) if by else None,
-        top=top,
+        by=chosen,
+        top=top or (10 if html else None),
         ages=(parse_age(older_than),) if older_than else AGES,
         age_by=parse_age_by(age_by) if age_by else None,
         fail_above=parse_percent(fail_above) if fail_above else None,
@@ -103,5 +111,13 @@ def audit(
         return result
 
     outcomes = run(setup, setup.select(accounts), start)
+    if html is not None:
+        write(html, setup, outcomes, now)
+        if not setup.json:  # what was asked for is told, and the rest is on the page
+            for outcome in outcomes:
+                if outcome.result is not None:
+                    outcome.result.tops = outcome.result.tops[: 1 if by else 0]
+                    outcome.result.biggest = outcome.result.biggest if top else ()
+                    outcome.result.limit = top
     report = Report(exact=exact)
     raise typer.Exit(present("audit", setup, outcomes, report, together=None if accounts else report.together))

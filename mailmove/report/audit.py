@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from mailmove.errors import Exit
-from mailmove.jobs.audit.result import AuditResult, Band, FolderFigures
+from mailmove.jobs.audit.result import AuditResult, Band, FolderFigures, TopGroups
 from mailmove.plan.forecast import Forecast
 from mailmove.plan.gauge import MESSAGE, STORAGE, Gauge, Source
 from mailmove.plan.groups import By, Group
@@ -53,7 +53,8 @@ class Report:
         yield from self._folders(result, result.limit or max(FEWEST, room))
         yield from body
         yield from self._biggest(result)
-        yield from self._groups(result)
+        for top in result.tops:
+            yield from self._groups(top)
         yield from end
 
     def together(self, results: Sequence[AuditResult], again: Again = ALL) -> Iterator[str]:
@@ -126,13 +127,9 @@ class Report:
                 }
                 for big in result.biggest
             ],
-            "top": None
-            if result.top is None
-            else {
-                "by": result.top.by.value,
-                "groups": [{"key": g.key, "name": g.name, **_tally_json(g.tally)} for g in result.top.groups],
-                "others": {"groups": result.top.others, **_tally_json(result.top.rest)},
-            },
+            "months": [{"month": month.name, **_tally_json(month.tally)} for month in result.months],
+            "top": next(map(_top_json, result.tops), None),
+            "tops": list(map(_top_json, result.tops)),
             "archive": None if result.archive is None else {"path": result.archive, **_tally_json(result.archived)},
             "problems": result.problems,
             "notes": result.notes,
@@ -240,10 +237,7 @@ class Report:
         columns += [Column("UID", figures=True), Column("from", cut=True), Column("subject", cut=True)]
         yield from table(columns, rows)
 
-    def _groups(self, result: AuditResult) -> Iterator[str]:
-        top = result.top
-        if top is None:
-            return
+    def _groups(self, top: TopGroups) -> Iterator[str]:
         everything = sum(group.tally.octets for group in top.groups) + top.rest.octets
         rows = [(*_group(top.by, group), *self._figures(group.tally, everything)) for group in top.groups]
         if top.others:
@@ -396,3 +390,11 @@ def _folder_json(result: AuditResult, one: FolderFigures) -> dict[str, Any]:
 
 def _band_json(band: Band) -> dict[str, Any]:
     return {"older_than": None if band.age is None else band.age.text, **_tally_json(band.tally)}
+
+
+def _top_json(top: TopGroups) -> dict[str, Any]:
+    return {
+        "by": top.by.value,
+        "groups": [{"key": g.key, "name": g.name, **_tally_json(g.tally)} for g in top.groups],
+        "others": {"groups": top.others, **_tally_json(top.rest)},
+    }

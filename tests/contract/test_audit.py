@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import re
 import shlex
@@ -397,3 +398,24 @@ def small() -> Iterator[Dovecot]:
     server = Dovecot(storage="100K")
     yield server
     server.stop()
+
+
+@pytest.mark.fault(105)
+def test_a_page_has_the_figures_of_the_json(anywhere: Mailbox, mailmove: Program) -> None:
+    evil = "<script>alert(1)</script>"
+    anywhere.fill((message(n, size=3000) for n in range(3)), arrival=OLD)
+    anywhere.fill([message(9, size=5000, subject=evil)], "<b>", arrival=NOW - timedelta(days=40))
+    path = mailmove.home / "audit.html"
+    told = audit(mailmove, anywhere, "--html", path)
+    page = path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "<script" not in page and "<b>" not in page and "&lt;script&gt;" in page and "&lt;b&gt;" in page
+    assert {month["month"] for month in told["months"]} == {f"{OLD:%Y-%m}", f"{NOW - timedelta(days=40):%Y-%m}"}
+    assert sum(month["octets"] for month in told["months"]) == told["octets"]
+    assert [top["by"] for top in told["tops"]] == ["sender", "list"] and told["top"] == told["tops"][0]
+    for what_if in told["prune"]:
+        assert what_if["command"] in html.unescape(page)
+    for folder in told["folders"]:
+        assert f"<td>{folder['messages']}</td>" in page
+    refused = mailmove("audit", anywhere.url, "--tls", "none", "--html", mailmove.home / "none" / "x.html")
+    assert refused.code == 2 and "cannot be written" in refused.err

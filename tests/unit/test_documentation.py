@@ -58,8 +58,9 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
         assert not parameter.hidden
 
 
-DIFFERENT = {"--copies"}
-"""A switch in one command, and in another with a value: ``check`` looks at all copies, ``prune`` needs those named."""
+DIFFERENT = {"--copies", "--html"}
+"""A switch in one command, and in another with a value: ``check`` looks at all copies, ``prune`` needs those named;
+``show`` names its page after the message, ``audit`` has no name for its own."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)

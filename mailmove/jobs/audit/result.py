@@ -40,6 +40,14 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Month:
+    """The messages of one month, ``2025-11``, by their dates (UTC)."""
+
+    name: str
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
 class WhatIf:
     """What ``prune --older-than`` would free; ``left`` and ``percent``: how full the tightest gauge is then."""
 
@@ -91,8 +99,10 @@ class AuditResult:
     bands: tuple[Band, ...] = ()
     undated: Tally = field(default_factory=Tally)
     what_ifs: tuple[WhatIf, ...] = ()
+    months: tuple[Month, ...] = ()
+    """Those in which anything came, the first first."""
     biggest: tuple[BigMessage, ...] = ()
-    top: TopGroups | None = None
+    tops: tuple[TopGroups, ...] = ()
     limit: int | None = None
     """How many folders, messages and groups were asked for."""
     archive: str | None = None

@@ -63,7 +63,7 @@ def audit(
     result.biggest = survey.biggest()
     result.problems = looked.problems + survey.problems
     result.trouble = Exit.PARTIAL if result.problems else Exit.DONE
-    result.top = survey.top()
+    result.tops = tuple(survey.tops())
     if archive is not None:
         result.archive = archive.path
         result.notes += archive.notes
@@ -72,6 +72,7 @@ def audit(
         result.moved = survey.moved
         result.alone = survey.alone()
         result.bands = tuple(survey.bands())
+        result.months = tuple(survey.months())
         result.undated = total(usage.undated for usage in survey.usages.values())
         result.what_ifs = tuple(survey.what_if(age, known.tightest) for age in options.ages)
     if any(folder.folder.special_use == "\\all" for folder in figures):

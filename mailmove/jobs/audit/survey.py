@@ -11,7 +11,7 @@ from mailmove.archive.index.headers import Headers
 from mailmove.archive.index.messages import Known
 from mailmove.errors import CommandRefused
 from mailmove.jobs.audit.folder import FolderAudit, MakeUsage
-from mailmove.jobs.audit.result import Band, BigMessage, FolderFigures, TopGroups, WhatIf
+from mailmove.jobs.audit.result import Band, BigMessage, FolderFigures, Month, TopGroups, WhatIf
 from mailmove.jobs.fetching import FolderChanged
 from mailmove.jobs.progress import Expect, Progress
 from mailmove.mail import fields
@@ -51,7 +51,7 @@ class Options:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     quick: bool = False
-    by: By | None = None
+    by: tuple[By, ...] = ()
     top: int | None = None
     ages: tuple[Age, ...] = AGES
     age_by: AgeBy | None = None
@@ -84,7 +84,7 @@ class Survey:
         self._guessed = guess_uses(selectable)
         self._exported = frozenset(choose(selectable, options.scope, options.left_out).chosen)
         self._chosen: list[Seen] = []
-        self._groups = Groups()
+        self._groups: dict[By, Groups] = {}
 
     def read(self, chosen: Sequence[Folder]) -> Work:
         """Read these folders; where arrival does not tell their age, all of them once more by the day of sending."""
@@ -148,19 +148,26 @@ class Survey:
                 self._fail(folder, error, "its biggest messages are not named")
         return tuple(_shown(big, folder, headers[folder].get(big.uid, Headers())) for big, folder in ranked)
 
-    def top(self) -> TopGroups | None:
-        """The largest groups, if any were asked for."""
-        if self._options.by is None:
-            return None
-        if self._options.by is By.YEAR:
-            for usage in self.usages.values():
-                self._groups.add_days(usage.days)
-        groups, others, rest = self._groups.top(self._options.top or TOP)
-        return TopGroups(self._options.by, tuple(groups), others, rest)
+    def months(self) -> Iterator[Month]:
+        """What came in which month, the first first."""
+        found: dict[str, Tally] = {}
+        for usage in self.usages.values():
+            for day, tally in usage.days.items():
+                found.setdefault(f"{_day(day):%Y-%m}", Tally()).join(tally)
+        yield from (Month(name, found[name]) for name in sorted(found))
+
+    def tops(self) -> Iterator[TopGroups]:
+        """The largest groups of each kind that was asked for."""
+        for by in self._options.by:
+            if by is By.YEAR:
+                for usage in self.usages.values():
+                    self._groups[by].add_days(usage.days)
+            groups, others, rest = self._groups[by].top(self._options.top or TOP)
+            yield TopGroups(by, tuple(groups), others, rest)
 
     def _read_all(self) -> Work:
         self.usages.clear()
-        self._groups = Groups()
+        self._groups = {by: Groups() for by in self._options.by}
         self.problems = [
             f"{view.folder.shown} cannot be opened: {visible(view.problem)}"
             for view in self._chosen
@@ -180,7 +187,7 @@ class Survey:
 
     def _read(self, view: Seen) -> Work:
         by_sent, archived = self.policy.age_by is AgeBy.SENT, self.policy.archived_for is not None
-        take = {By.SENDER: self._take_sender, By.LIST: self._take_list}.get(self._options.by or By.YEAR)
+        take = self._take if {By.SENDER, By.LIST}.intersection(self._options.by) else None
         try:
             make = self._maker(view.folder)
             usage, unlisted = yield from self._reader.read(view, make, sent=by_sent, archived=archived, take=take)
@@ -257,16 +264,14 @@ class Survey:
             view.folder, everything.messages, everything.octets, usage.unread, oldest, newest, usage.archived
         )
 
-    def _take_sender(self, size: int, headers: Headers) -> None:
-        sender = fields.sender(headers.from_)
-        self._group(sender.address or sender.name, sender.name, size)
-
-    def _take_list(self, size: int, headers: Headers) -> None:
-        name = fields.list_name(headers.list_id)
-        self._group(name, name, size)
-
-    def _group(self, key: str, name: str, size: int) -> None:
-        self._groups.add(key, name, Tally(1, size))
+    def _take(self, size: int, headers: Headers) -> None:
+        """Count a message in the groups that its header tells."""
+        if By.SENDER in self._groups:
+            sender = fields.sender(headers.from_)
+            self._groups[By.SENDER].add(sender.address or sender.name, sender.name, Tally(1, size))
+        if By.LIST in self._groups:
+            name = fields.list_name(headers.list_id)
+            self._groups[By.LIST].add(name, name, Tally(1, size))
 
 
 def _by_size(ranked: tuple[Big, Folder]) -> tuple[int, str, int]:
