@@ -11,20 +11,24 @@ from http import HTTPStatus
 from importlib.resources import files
 from itertools import chain, islice
 
-from mailmove.archive.index.browsing import Held, Line
+from mailmove.archive.index.browsing import Browsing, Held, Line
 from mailmove.archive.search import language
+from mailmove.archive.state.audits import Audits
 from mailmove.errors import MailmoveError, UsageError
 from mailmove.jobs.get import message_name, safe_name
+from mailmove.jobs.history import history
 from mailmove.mail.attachments import attachments
 from mailmove.mail.html import remote
 from mailmove.mail.html.page import body
+from mailmove.report.html.style import DRAWN
 from mailmove.report.html.tags import Html, element
 from mailmove.safe import visible
 from mailmove.units import parse_age, parse_timestamp
-from mailmove.web import downloads, letters, pages
+from mailmove.web import downloads, letters, look, pages
 from mailmove.web.door import Door
 from mailmove.web.exchange import BODY_POLICY, FILE_POLICY, Request, Response, download, page
-from mailmove.web.library import Book, Page, View
+from mailmove.web.library import Book, Page, View, finish
+from mailmove.web.look import RUNS, Look, past
 from mailmove.web.pages import SIZE, Frame, Place
 from mailmove.web.reading import Shown, letter
 
@@ -118,6 +122,8 @@ class _Reader:
             return self._first()
         if path == "/list":
             return self._list(request)
+        if path == "/look":
+            return self._look()
         if wanted is None:
             return _missing()
         sha256, what, number = bytes.fromhex(wanted[1]), wanted[2], wanted[3]
@@ -136,6 +142,22 @@ class _Reader:
         if not held:
             return self._framed("", pages.notice("Nothing is archived yet.", "Run: mailmove export"))
         return _elsewhere(f"{self._base}/list{Place({'f': pages.key(held[0])}).address()}")
+
+    def _look(self) -> Response:
+        view = self._view
+        archive = view.archive
+        with Browsing(archive.index.path) as browsing:
+            months, senders = browsing.months(), browsing.senders()
+        seen = Look(
+            self._book.name,
+            datetime.now(UTC),
+            past(Audits(archive.memory, archive.manifest.login)),
+            [(held, view.title(held)) for held in view.held],
+            months,
+            senders,
+            finish(history(self._book.name, archive, None, RUNS)).entries,
+        )
+        return self._framed("Look", look.page(seen))
 
     def _list(self, request: Request) -> Response:
         found = self._waits(request) or self._found(request, SIZE)
@@ -269,6 +291,8 @@ def _elsewhere(address: str) -> Response:
 
 
 def _static(name: str) -> Response:
+    if name == "drawings.css":
+        return Response((DRAWN.encode(),), _STATIC["browse.css"])
     if name not in _STATIC:
         return _missing()
     return Response((files("mailmove.web").joinpath("static", name).read_bytes(),), _STATIC[name])

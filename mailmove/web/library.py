@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from mailmove.archive.index.browsing import Browsing, Held, Line
 from mailmove.archive.index.search import Search
@@ -17,10 +18,12 @@ from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.errors import MailmoveError, UsageError
 from mailmove.jobs.find import FindResult, Options, find
-from mailmove.jobs.progress import Advance, Expect
+from mailmove.jobs.progress import Expect, Progress
 from mailmove.model import Found, folder_text
 from mailmove.serving.octets import Octets, opened
 from mailmove.serving.shelf import Shelf, Snapshot
+
+T = TypeVar("T")
 
 _ORDERS = 8  # folders whose order is kept
 
@@ -153,18 +156,26 @@ class Book:
         return Page(lines, at, result.found, (*result.notes, *result.unread))
 
     def _find(self, view: View, options: Options) -> FindResult:
-        with ExitStack() as until:
-            job = find(self.name, view.archive, options, until, self._cancel)
-            done = expected = 0
-            while True:
-                try:
-                    news = next(job)
-                except StopIteration as end:
-                    result: FindResult = end.value
-                    return result
-                if isinstance(news, Expect):
-                    expected += news.messages
-                elif isinstance(news, Advance):
-                    done += news.messages
-                if self.indexed is not None:
-                    self.indexed = done, expected
+        expected = done = 0
+
+        def tell(news: Progress) -> None:
+            nonlocal expected, done
+            if isinstance(news, Expect):
+                expected += news.messages
+            else:
+                done += news.messages
+            if self.indexed is not None:
+                self.indexed = done, expected
+
+        with ExitStack() as until:  # there is a limit: all of it is read by then
+            return finish(find(self.name, view.archive, options, until, self._cancel), tell)
+
+
+def finish(job: Generator[Progress, None, T], tell: Callable[[Progress], None] = lambda _: None) -> T:
+    """Do a job to its end, and tell how far it is."""
+    while True:
+        try:
+            tell(next(job))
+        except StopIteration as end:
+            result: T = end.value
+            return result

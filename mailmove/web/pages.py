@@ -54,6 +54,7 @@ def head(title: str, refresh: int = 0) -> Html:
         (
             element("title", f"{title} - mailmove" if title else "mailmove"),
             element("link", rel="stylesheet", href="/static/browse.css"),
+            element("link", rel="stylesheet", href="/static/drawings.css"),
             element("link", rel="icon", href="data:,"),
             element("meta", http_equiv="refresh", content=refresh) if refresh else None,
             element("script", src="/static/browse.js", defer=True),
@@ -79,7 +80,10 @@ def framed(frame: Frame, content: Content, *, letter: bool = False) -> Html:
         action=f"{frame.base}/list",
         role="search",
     )
-    folders = element("nav", element("ul", [_folder(frame, *each) for each in frame.folders]), aria_label="Folders")
+    look = element("li", element("a", "The look of it", href=f"{frame.base}/look"))
+    folders = element(
+        "nav", element("ul", look, [_folder(frame, *each) for each in frame.folders]), aria_label="Folders"
+    )
     side = element("details", element("summary", "Folders"), folders, open=True, id="folders")
     top = element("header", here, search, switch if len(frame.others) > 1 else None)
     return joined((top, element("div", side, element("main", content, class_="letter" if letter else None), id="all")))

@@ -50,7 +50,7 @@ MAY_IMPORT = {
     | {"accounts.config", "accounts.vault", "accounts.discovery"},  # an account is shown without a job
     "notify": {"errors", "safe"},  # nothing of mail: what it is told, and where to
     "web": GROUND
-    | {"cancel", "archive", "serving", "mail", "jobs"}  # what jobs find, and messages as they are served
+    | {"cancel", "archive", "serving", "mail", "jobs", "plan"}  # what jobs find, and messages as they are served
     | {"report"},  # the same words and drawings, as a page
     "demo": GROUND,  # drives the program from outside
     "cli": GROUND

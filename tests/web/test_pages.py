@@ -6,6 +6,7 @@ import csv
 import io
 import mailbox
 import re
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mailmove.archive.record import records
+from mailmove.archive.state.audits import Audits, Figure, PastAudit
 from tests.exported import overwrite, snapshot
 from tests.kit import message
 from tests.serving.conftest import ARRIVAL, Shelved, digest
@@ -166,6 +168,19 @@ def test_neighbours_in_a_list(shelved: Shelved, visit: Visit) -> None:
         page = visitor.page(f"/a/0/m/{digest(message(2))}?{where}&n=1")
         assert f'/m/{digest(message(3))}?{where}&amp;n=0" rel="prev"' in page
         assert f'/m/{digest(message(1))}?{where}&amp;n=2" rel="next"' in page
+
+
+def test_the_look_of_it(shelved: Shelved, visit: Visit) -> None:
+    shelved.put({uid: HOSTILE if uid == 1 else message(uid) for uid in (1, 2, 3)}, "<img src=x>")
+    shelved.record(records.Run("export", "2026-01-02T03:04:05Z", 0, {"fetched": 3}, None))
+    audits = Audits(shelved.memory, "me@example.org")
+    for day in range(3):
+        used = {Figure("", "STORAGE", "server"): 5_000_000 + day * 1_000_000}
+        audits.append(PastAudit(int(time.time()) - (20 - 9 * day) * 86_400, used))
+    page = visit().page("/a/0/look")
+    assert "<img src=x" not in page and "<b>x" not in page
+    for said in ("Used at 3 audits", "a day more by 3 audits in 18 days", "2020-09", "a@example.org", "3 fetched"):
+        assert said in page, said
 
 
 def test_the_page_is_small() -> None:

@@ -112,6 +112,17 @@ class Browsing:
         found = {row[0]: _line(row) for row in rows}
         return [found[sha256] for sha256 in todo if sha256 in found]
 
+    def months(self) -> list[tuple[str, int, int]]:
+        """Messages and octets of each month in which anything arrived, ``2025-11`` (UTC), the first first."""
+        return self._rows(
+            "SELECT strftime('%Y-%m', arrival, 'unixepoch'), count(*), sum(octets) FROM message"
+            " WHERE arrival BETWEEN 1 AND 253402300799 GROUP BY 1 ORDER BY 1"
+        )
+
+    def senders(self) -> list[tuple[bytes | None, int, int]]:
+        """From fields as they stand in messages, with how many have them, and octets."""
+        return self._rows("SELECT from_, count(*), sum(octets) FROM message GROUP BY from_")
+
     def verified(self, sha256: bytes) -> str | None:
         """When a message was archived first, as the journal writes times; None: it is not."""
         rows = self._rows("SELECT min(verified) FROM message WHERE body = ? AND sha256 = ?", body_key(sha256), sha256)

@@ -10,6 +10,7 @@ from mailmove.report.again import Again
 from mailmove.report.html import drawings
 from mailmove.report.html.drawings import Area
 from mailmove.report.html.style import STYLE
+from mailmove.report.html.tables import behind, table
 from mailmove.report.html.tags import Content, Html, document, element
 from mailmove.units import format_size, plural
 
@@ -59,7 +60,7 @@ def _together(accounts: Sequence[Account]) -> Html:
         limit = _amount(gauge, gauge["limit"])
         rows.append((name, _amount(gauge, gauge["used"]), limit, (_percent(percent), bar), full[:10] if full else "-"))
     return element(
-        "section", element("h2", "All accounts"), _table(("Account", "used", "limit", "full", "full on"), rows)
+        "section", element("h2", "All accounts"), table(("Account", "used", "limit", "full", "full on"), rows)
     )
 
 
@@ -122,9 +123,9 @@ def _folders(account: Account) -> Html:
         for each in told
     ]
     title = f"Folders by size: {', '.join(each['name'] for each in told[:3])} are the largest"
-    table = _table(("Folder", "messages", "size", "share", "oldest", "newest"), rows)
+    figures = table(("Folder", "messages", "size", "share", "oldest", "newest"), rows)
     drawn = drawings.treemap(title, areas) if any(area.size for area in areas) else None
-    return _part("Folders", [drawn, _behind(table)], account.again.command("audit", "--top", "100"))
+    return _part("Folders", [drawn, behind(figures)], account.again.command("audit", "--top", "100"))
 
 
 def _months(account: Account) -> Content:
@@ -141,8 +142,8 @@ def _months(account: Account) -> Content:
     }
     rows = [(each["month"], each["messages"], _size(each["octets"])) for each in reversed(told)]
     drawn = drawings.calendar("Size by month: the darker, the more", cells)
-    table = _behind(_table(("Month", "messages", "size"), rows))
-    return _part("When it came", [drawn, table], account.again.command("audit", "--by", "year"))
+    figures = behind(table(("Month", "messages", "size"), rows))
+    return _part("When it came", [drawn, figures], account.again.command("audit", "--by", "year"))
 
 
 def _ages(told: dict[str, Any]) -> Content:
@@ -155,7 +156,7 @@ def _ages(told: dict[str, Any]) -> Content:
         (name, each["messages"], (_size(each["octets"]), drawings.bar(each["octets"] / most)))
         for name, each in zip(names, bands, strict=True)
     ]
-    return _part("Ages", _table(("At least", "messages", "size"), rows))
+    return _part("Ages", table(("At least", "messages", "size"), rows))
 
 
 def _prune(account: Account) -> Content:
@@ -180,8 +181,8 @@ def _prune(account: Account) -> Content:
         )
         for each in told
     ]
-    table = _table(("Older than", "frees", "messages", "archived", "leaves", "command"), rows)
-    return _part("What pruning would leave", [drawings.curve("How full after a prune, by age", points), table])
+    figures = table(("Older than", "frees", "messages", "archived", "leaves", "command"), rows)
+    return _part("What pruning would leave", [drawings.curve("How full after a prune, by age", points), figures])
 
 
 def _groups(account: Account, told: dict[str, Any]) -> Content:
@@ -195,8 +196,8 @@ def _groups(account: Account, told: dict[str, Any]) -> Content:
     others = told["others"]
     if others["groups"]:
         rows.append((f"{others['groups']:,} others", others["messages"], _size(others["octets"]), ""))
-    table = _table((_HEADS[told["by"]], "messages", "size", "share"), rows)
-    return _part(_HEADS[told["by"]], table, account.again.command("audit", "--by", told["by"]))
+    figures = table((_HEADS[told["by"]], "messages", "size", "share"), rows)
+    return _part(_HEADS[told["by"]], figures, account.again.command("audit", "--by", told["by"]))
 
 
 def _biggest(account: Account) -> Content:
@@ -206,24 +207,13 @@ def _biggest(account: Account) -> Content:
     ]
     if not rows:
         return None
-    table = _table(("Size", "date", "folder", "UID", "from", "subject"), rows)
-    return _part("Biggest messages", table, account.again.command("audit", "--top", "20"))
+    figures = table(("Size", "date", "folder", "UID", "from", "subject"), rows)
+    return _part("Biggest messages", figures, account.again.command("audit", "--top", "20"))
 
 
 def _part(title: str, content: Content, command: str = "") -> Html:
     copied = element("p", element("code", command), class_="command") if command else None
     return element("section", element("h3", title), content, copied)
-
-
-def _behind(table: Html) -> Html:
-    """The figures of a drawing, for those who want them or do not see it."""
-    return element("details", element("summary", "Figures"), table)
-
-
-def _table(heads: Iterable[str], rows: Iterable[Iterable[Content]]) -> Html:
-    head = element("thead", element("tr", [element("th", each, scope="col") for each in heads]))
-    body = element("tbody", [element("tr", [element("td", cell) for cell in row]) for row in rows])
-    return element("div", element("table", head, body), class_="wide")
 
 
 def _tightest(told: dict[str, Any]) -> dict[str, Any]:

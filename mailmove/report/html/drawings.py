@@ -152,3 +152,16 @@ def curve(title: str, points: Sequence[tuple[str, float, str]]) -> Html:
             element("text", name, x=f"{x:.1f}", y=188, text_anchor="middle", class_="said"),
         ]
     return drawing(title, content, 196)
+
+
+def series(title: str, points: Sequence[tuple[float, float]], names: tuple[str, str, str]) -> Html:
+    """A line over time, through places from 0 to 1; named are its first and last moment, and its greatest height."""
+    places = " ".join(f"{20 + (_WIDE - 40) * x:.1f},{150 - 130 * y:.1f}" for x, y in points)
+    content = [
+        element("line", x1=20, x2=_WIDE - 20, y1=150, y2=150, class_="axis"),
+        element("polyline", points=places, class_="curve"),
+        element("text", names[0], x=20, y=168, class_="said"),
+        element("text", names[1], x=_WIDE - 20, y=168, text_anchor="end", class_="said"),
+        element("text", names[2], x=20, y=12),
+    ]
+    return drawing(title, content, 174)
