@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from mailmove.cli.options import Place, Setup
 from mailmove.cli.work import Work
 from mailmove.errors import ArchiveMissing, UsageError
 from mailmove.jobs.find import FindResult, Options, find
+from mailmove.report import find as report
 from mailmove.safe import few, visible
 from mailmove.units import short_id
 
@@ -61,7 +63,8 @@ def chosen(setup: Setup, accounts: Sequence[str] | None, ids: Sequence[str]) -> 
 
 @contextmanager
 def searched(setup: Setup, accounts: Sequence[str] | None, wanted: Options) -> Iterator[dict[bytes, list[Chosen]]]:
-    """The messages that a search finds, by SHA-256, newest first in each archive.
+    """The messages that a search finds, by SHA-256, newest first in each archive. What could not be looked into is said
+    on standard error.
 
     :raises UsageError: when a folder is named that none of the archives has.
     :raises ArchiveError: when there is no archive, or one cannot be read.
@@ -75,6 +78,8 @@ def searched(setup: Setup, accounts: Sequence[str] | None, wanted: Options) -> I
             except UsageError as error:  # of several archives, one may not have the folder
                 unknown.append(error)
                 continue
+            for line in report.problems(result, setup.again(place)):  # what is wanted may be there, too
+                print(f"{visible(place.name)}: {line}", file=sys.stderr)
             for hit in result.messages:
                 found.setdefault(hit.found.sha256, []).append(Chosen(place, archive, hit.found.sha256))
         if len(unknown) == len(opened):

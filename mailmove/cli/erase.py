@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def erase(
     given: options.Given,
     ids: searching.Ids = None,
-    text: searching.Words = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--find", metavar="TEXT", help="Messages with these words in header, text or attachments."),
+    ] = None,
     from_: searching.From = None,
     to: searching.To = None,
     subject: searching.Subject = None,
@@ -34,7 +37,10 @@ def erase(
     dry_run: Annotated[bool, typer.Option("-n", "--dry-run", help="Only show what would go.")] = False,
     yes: options.Yes = False,
 ) -> None:
-    """Erase messages from the archive for ever. Shows them and asks first.
+    """Erase messages from the archive for ever. Shows each of them and asks first.
+
+    --find looks where find does: a message that only quotes a word is found, too. --from, --to, --subject and operators
+    such as from:anna or not:draft look in one place.
 
     Files, index and search go; that they were there, with UID, date and SHA-256, stays in the journal. What was erased
     is not fetched or restored again. Nothing changes on the server.

@@ -14,14 +14,11 @@ from mailmove.report.table import Column, table
 from mailmove.safe import visible
 from mailmove.units import format_size, plural, short_id
 
-NAMED = 20
-"""So many messages are named; of more the rest is counted."""
-
 _PLACES = {"archive": "in the archive", "aside": "set aside", "doubted": "doubted"}
 
 
 def plan(result: EraseResult, _: Again = ALL) -> Iterator[str]:
-    """What would be erased, where it is, and what of it stays."""
+    """What would be erased, each message of it, where it is, and what of it stays."""
     yield f"To erase from the archive of {visible(result.account)}, for ever:"
     rows = [
         (
@@ -31,12 +28,10 @@ def plan(result: EraseResult, _: Again = ALL) -> Iterator[str]:
             fields.shown(found.subject),
             format_size(found.octets),
         )
-        for found in result.messages[:NAMED]
+        for found in result.messages
     ]
     columns = [Column(), Column(), Column(cut=True), Column(cut=True), Column(figures=True)]
     yield from table(columns, rows, indent=2)
-    if len(result.messages) > NAMED:
-        yield f"  and {len(result.messages) - NAMED:,} more"
     places = [f"{plural(number, 'file')} {_PLACES[place]}" for place, number in sorted(result.files.items())]
     yield f"{plural(result.copies, 'message')}, counting exact copies: {', '.join(places) or 'no file'}."
     if result.on_server:

@@ -17,6 +17,12 @@ from tests.tracing import MOST, killed_at, some, steps
 
 SECRET = message(3, subject="Zeugnis von Anna")
 
+SEALED = (
+    b"Subject: sealed\r\nContent-Type: multipart/encrypted; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n"
+    b"--b\r\nContent-Type: application/octet-stream\r\n\r\n-----BEGIN PGP MESSAGE-----\r\n--b--\r\n"
+)
+
 
 class Erasable(Archived):
     """Besides all else the message :data:`SECRET`, in two folders."""
@@ -177,6 +183,17 @@ def test_it_shows_what_and_asks_for_the_number(archived: Erasable) -> None:
             terminal.type(answer)
             assert terminal.finish() == code, terminal.shown
     assert archived.traces() == []
+
+
+@pytest.mark.fault(107)
+def test_a_search_names_each_message_and_what_it_could_not_look_into(mailbox: Mailbox, mailmove: Program) -> None:
+    mailbox.fill(message(number, subject=f"about Anna {number}") for number in range(30))
+    mailbox.fill([SEALED])
+    mailmove.account(mailbox, name="box", password_command=["echo", "pw"])
+    assert mailmove("export").code == 0
+    done = mailmove("erase", "--find", "anna", "-n")
+    assert all(f"about Anna {number}" in done.out for number in range(30))
+    assert "box: Not looked through to the end:" in done.err and "encrypted" in done.err
 
 
 @pytest.mark.parametrize(
