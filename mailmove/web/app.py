@@ -13,6 +13,7 @@ from itertools import chain, islice
 
 from mailmove.archive.index.browsing import Browsing, Held, Line
 from mailmove.archive.search import language
+from mailmove.archive.state import standing
 from mailmove.archive.state.audits import Audits
 from mailmove.errors import MailmoveError, UsageError
 from mailmove.jobs.get import message_name, safe_name
@@ -152,6 +153,7 @@ class _Reader:
             self._book.name,
             datetime.now(UTC),
             past(Audits(archive.memory, archive.manifest.login)),
+            standing.read(archive.memory, archive.manifest.login).gauge,
             [(held, view.title(held)) for held in view.held],
             months,
             senders,

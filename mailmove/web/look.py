@@ -8,6 +8,7 @@ from datetime import datetime
 
 from mailmove.archive.index.browsing import Held
 from mailmove.archive.state.audits import Audits, PastAudit
+from mailmove.archive.state.standing import Gauged
 from mailmove.errors import Exit
 from mailmove.jobs.history import Entry
 from mailmove.mail import fields
@@ -32,6 +33,7 @@ class Look:
     account: str
     at: datetime
     audits: Sequence[PastAudit]
+    gauge: Gauged | None
     folders: Sequence[tuple[Held, str]]
     months: Sequence[tuple[str, int, int]]
     senders: Sequence[tuple[bytes | None, int, int]]
@@ -68,7 +70,19 @@ def _quota(look: Look) -> Html:
     grows = f", {format_size(round(rate.per_day))} a day more by {rate.method}" if rate is not None else ""
     said = f"{format_size(points[-1][1])} at the last audit, {utc(points[-1][0]):%Y-%m-%d}{grows}. Now: mailmove audit"
     rows = [(f"{utc(at):%Y-%m-%d %H:%M}", format_size(used)) for at, used in reversed(points)]
-    return _part("Quota over time", [drawn, element("p", said), behind(table(("Audit (UTC)", "used"), rows))])
+    return _part(
+        "Quota over time", [_gauge(look.gauge), drawn, element("p", said), behind(table(("Audit (UTC)", "used"), rows))]
+    )
+
+
+def _gauge(seen: Gauged | None) -> Content:
+    """How full it was when that was last noted, and when it is full by what was known then."""
+    if seen is None or not seen.limit:
+        return None
+    percent = seen.used * 100 / seen.limit
+    said = f"{format_size(seen.used)} of {format_size(seen.limit)}, {int(percent)} % on {utc(seen.at):%Y-%m-%d}"
+    full = f"; full on {utc(seen.full):%Y-%m-%d}" if seen.full is not None else ""
+    return [element("p", said, full), drawings.gauge(said, percent)]
 
 
 def _line(points: Sequence[tuple[int, int]]) -> Html:

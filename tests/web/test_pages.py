@@ -9,12 +9,15 @@ import re
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mailmove.archive.record import records
+from mailmove.archive.state import standing
 from mailmove.archive.state.audits import Audits, Figure, PastAudit
+from mailmove.archive.state.standing import Gauged
 from tests.exported import overwrite, snapshot
 from tests.kit import message
 from tests.serving.conftest import ARRIVAL, Shelved, digest
@@ -177,9 +180,19 @@ def test_the_look_of_it(shelved: Shelved, visit: Visit) -> None:
     for day in range(3):
         used = {Figure("", "STORAGE", "server"): 5_000_000 + day * 1_000_000}
         audits.append(PastAudit(int(time.time()) - (20 - 9 * day) * 86_400, used))
+    noted = Gauged(int(time.time()), 9_000_000, 10_000_000, 1_900_000_000)
+    standing.change(shelved.memory, "me@example.org", lambda known: replace(known, gauge=noted))
     page = visit().page("/a/0/look")
     assert "<img src=x" not in page and "<b>x" not in page
-    for said in ("Used at 3 audits", "a day more by 3 audits in 18 days", "2020-09", "a@example.org", "3 fetched"):
+    for said in (
+        "Used at 3 audits",
+        "a day more by 3 audits in 18 days",
+        "2020-09",
+        "a@example.org",
+        "3 fetched",
+        "90 % on",
+        "full on 2030",
+    ):
         assert said in page, said
 
 
