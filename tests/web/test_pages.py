@@ -104,7 +104,7 @@ def test_attachments_are_files_with_safe_names(shelved: Shelved, visit: Visit) -
 @pytest.mark.fault(104)
 def test_what_is_taken_along(shelved: Shelved, visit: Visit, tmp_path: Path) -> None:
     quoted = b"Subject: =HYPERLINK(1)\r\n\r\nFrom here\r\n>From there\r\n" + b"x" * (1 << 18) + b"\r\nFrom\r\nFrom x"
-    texts = {1: HOSTILE, 2: quoted, 3: message(3), 4: b"Subject: same\r\n\r\n1", 5: b"Subject: SAME\r\n\r\n2"}
+    texts = {1: HOSTILE, 2: quoted, 3: message(3), 4: b"Subject: SAME\r\n\r\n1", 5: b"Subject: same\r\n\r\n2"}
     shelved.put(texts, arrival=lambda uid: ARRIVAL)
     visitor = visit()
     _, packed = visitor.ask("/a/0/download", {"all": ["1"], "f": ["7.494e424f58"], "as": ["zip"]})
