@@ -19,7 +19,7 @@ _BLOCK = 1 << 18  # octets that are made at a time for one connection
 class Limits:
     """What one connection, and all together, may cost. Octets and seconds.
 
-    ``guests`` are connections that have not logged in: when there are more, the oldest goes.
+    ``guests`` are connections to one port that have not logged in: when there are more, the oldest goes.
     """
 
     line: int = 1 << 16
@@ -120,8 +120,14 @@ class Channel:
 
     async def stream(self, pieces: Iterator[bytes]) -> None:
         """Send pieces, made in a thread as far as they are received."""
-        while block := await self.work(_block, pieces):
+        more = True
+        while more:
+            block, more = await self.made(pieces)
             await self.write(block)
+
+    async def made(self, pieces: Iterator[bytes]) -> tuple[bytes, bool]:
+        """Some of these pieces, and whether there may be more: most answers are made in one go."""
+        return await self.work(_block, pieces)
 
     async def work(self, function: Callable[..., T], *arguments: object) -> T:
         """Do something that takes time, in a thread."""
@@ -179,11 +185,11 @@ class Channel:
         self._buffer += octets
 
 
-def _block(pieces: Iterator[bytes]) -> bytes:
+def _block(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
     block, size = [], 0
     for piece in pieces:
         block.append(piece)
         size += len(piece)
         if size >= _BLOCK:
-            break
-    return b"".join(block)
+            return b"".join(block), True
+    return b"".join(block), False

@@ -14,7 +14,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from typing import NamedTuple, Protocol
 
 from mailmove.archive.files import durable, names
@@ -84,7 +83,7 @@ def opened(snapshot: Snapshot, stored: Stored) -> Iterator[Octets]:
     :raises ArchiveError: when none is, naming the message and why; also from what it gives.
     """
     problem = ""
-    for copy in chain((stored,), (copy for copy in snapshot.copies(stored.sha256) if copy.id != stored.id)):
+    for copy in _copies(snapshot, stored):
         found = _proven(snapshot.archive, copy)
         if not isinstance(found, str):
             try:
@@ -95,6 +94,12 @@ def opened(snapshot: Snapshot, stored: Stored) -> Iterator[Octets]:
             return
         problem = problem or found
     raise _damaged(stored, problem)
+
+
+def _copies(snapshot: Snapshot, stored: Stored) -> Iterator[Stored]:
+    """A message, and whatever else has its octets; nobody looks for that before the first turned out to be damaged."""
+    yield stored
+    yield from (copy for copy in snapshot.copies(stored.sha256) if copy.id != stored.id)
 
 
 def _proven(archive: Archive, stored: Stored) -> Octets | str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 
 from mailmove import utf7
 from mailmove.errors import ArchiveError
@@ -167,9 +168,7 @@ class Session:
             await self._channel.write(b"+OK %d %b\r\n" % (number, tell(number - 1)))
             return
         lines = (b"%d %b\r\n" % (number + 1, tell(number)) for number in range(len(self._drop)))
-        await self._channel.write(b"+OK\r\n")
-        await self._channel.stream(lines)
-        await self._channel.write(b".\r\n")
+        await self._channel.stream(chain((b"+OK\r\n",), lines, (b".\r\n",)))
 
     async def _retr(self, argument: str) -> None:
         await self._message(self._number(argument), None)
@@ -192,9 +191,11 @@ class Session:
     async def _message(self, number: int, lines: int | None) -> None:
         assert self._snapshot is not None
         pieces = _pieces(self._snapshot, *self._drop[number - 1], lines)
-        await self._channel.write(await self._channel.work(next, pieces))  # -ERR is still possible
+        block, more = await self._channel.made(pieces)  # -ERR is still possible
+        await self._channel.write(block)
         try:
-            await self._channel.stream(pieces)
+            if more:
+                await self._channel.stream(pieces)
         except ArchiveError as error:
             self._channel.abort()
             raise Closed from error

@@ -71,6 +71,7 @@ class Server:
         self._limits = limits or Limits()
         self._pool = ThreadPoolExecutor(_THREADS, "serve")
         self._open: dict[asyncio.Task[None], _Guest | None] = {}
+        self._at: dict[asyncio.Task[None], Maker] = {}
 
     async def run(self, listening_imap: socket.socket, listening_pop3: socket.socket, stop: asyncio.Event) -> None:
         """Serve on these sockets until ``stop`` is set."""
@@ -96,19 +97,23 @@ class Server:
             except OSError:  # it is gone already, or there are no descriptors left
                 await asyncio.sleep(0.05)
                 continue
-            self._make_room()
+            self._make_room(make)
             task = asyncio.create_task(self._serve(connection, make))
             self._open[task] = None
+            self._at[task] = make
             task.add_done_callback(partial(self._ended, connection))
 
     def _ended(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
         """A task has ended, perhaps before it began: then nobody else closes its connection."""
+        del self._at[task]
         if self._open.pop(task) is None:
             connection.close()
 
-    def _make_room(self) -> None:
-        """Let the oldest guest go where there are too many."""
-        guests = [task for task, one in self._open.items() if one is None or one.session.guest]
+    def _make_room(self, make: Maker) -> None:
+        """Let the oldest guest of a port go where there are too many; a crowd at the other port costs nobody here."""
+        guests = [
+            task for task, one in self._open.items() if self._at[task] == make and (one is None or one.session.guest)
+        ]
         if len(guests) >= self._limits.guests or len(self._open) >= self._limits.connections:
             for task in guests[:1]:
                 task.cancel()

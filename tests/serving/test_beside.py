@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,37 @@ def test_what_an_export_adds_appears(shelved: Shelved, serve: Serve) -> None:
         assert message(4) in b"".join(asking.ask(b"UID FETCH 4 BODY.PEEK[]"))
 
 
+@pytest.mark.fault(119)
+def test_what_is_erased_vanishes_where_that_may_be_told(shelved: Shelved, serve: Serve, mailmove: Program) -> None:
+    """EXPUNGE is not told while sequence numbers are in use (RFC 3501 7.4.1); what is gone already is not sent."""
+    shelved.put({uid: message(uid) for uid in (1, 2, 3)})
+    secret = message(4, subject="Zeugnis")
+    shelved.put({4: secret, 5: message(5)})
+    serving = serve()
+    with serving.wire() as waiting, serving.wire() as asking, serving.wire(serving.pop3_port) as pop:
+        for wire in (waiting, asking):
+            wire.log_in(serving)
+            wire.ask(b"SELECT INBOX")
+        pop.line()
+        pop.send(f"USER {serving.user}\r\nPASS {serving.password}\r\n".encode())
+        assert [pop.line()[:3], pop.line()] == [b"+OK", b"+OK 5 messages\r\n"]
+        waiting.send(b"i IDLE\r\n")
+        assert waiting.line().startswith(b"+")
+        done = mailmove("erase", "--archive", shelved.path, "--find", "Zeugnis", "--yes", "--reason", "asked for")
+        assert done.code == 0, done.out + done.err
+        assert waiting.line() == b"* 4 EXPUNGE\r\n"
+        said = asking.ask(b"FETCH 4:5 BODY.PEEK[]")
+        assert said[0].startswith(b"* 5 FETCH") and b"UID 4) cannot be served" in said[-1]
+        assert not any(line.endswith(b"EXPUNGE\r\n") for line in said)
+        pop.send(b"RETR 4\r\nRETR 5\r\n")
+        assert pop.line().startswith(b"-ERR [SYS/PERM] message")
+        assert pop.line() == b"+OK %d octets\r\n" % len(message(5))
+        assert asking.ask(b"NOOP")[0] == b"* 4 EXPUNGE\r\n"
+        assert message(5) in b"".join(asking.ask(b"FETCH 4 BODY.PEEK[]"))
+        waiting.send(b"DONE\r\n")
+        assert waiting.until(b"i ")[-1].startswith(b"i OK")
+
+
 @pytest.mark.fault(81)
 def test_a_reindex_beside_it_is_survived(shelved: Shelved, serve: Serve, mailmove: Program) -> None:
     shelved.put({1: message(1), 2: message(2)})
@@ -172,6 +204,41 @@ def test_what_nobody_can_follow_costs_little_and_others_nothing(shelved: Shelved
             for connection in idle:
                 connection.close()
     assert serving.memory() < 150_000_000
+
+
+@pytest.mark.fault(120)
+def test_a_thousand_connections_leave_room_for_who_logs_in(shelved: Shelved, serve: Serve) -> None:
+    """Silent ones, such as send an octet at a time, half open ones, and those that guess passwords."""
+    shelved.put({1: message(1)})
+    serving = serve()
+    with serving.wire() as good, ExitStack() as stack:
+        good.log_in(serving)
+        good.ask(b"SELECT INBOX")
+        held = []
+        for number in range(1000):
+            port = (serving.imap_port, serving.pop3_port)[number % 2]
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            held.append(connection)
+            with suppress(OSError):  # it is not among the newest any more
+                if number % 4 == 1:
+                    connection.sendall(b"U")  # and then nothing for long
+                elif number % 4 == 2:
+                    connection.sendall(b"t LOGIN %b wrong\r\n" % serving.user.encode())
+                elif number % 4 == 3:
+                    connection.shutdown(socket.SHUT_WR)
+            if number % 100 == 0:
+                assert message(1) in b"".join(good.ask(b"FETCH 1 BODY.PEEK[]"))
+        with serving.wire() as late:
+            late.log_in(serving)
+            assert late.ask(b"STATUS INBOX (MESSAGES)")[0] == b'* STATUS "INBOX" (MESSAGES 1)\r\n'
+        assert good.ask(b"NOOP")[-1].startswith(b"t OK")
+        assert _left(serving) <= 130, "connections are not bounded"
+    assert serving.memory() < 100_000_000
+
+
+def _left(serving: Serving) -> int:
+    """The descriptors that it has open."""
+    return len(list(Path(f"/proc/{serving.process.pid}/fd").iterdir()))
 
 
 def _endless_line(serving: Serving, port: int) -> None:

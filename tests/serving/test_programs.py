@@ -20,6 +20,7 @@ from tests.serving.conftest import ARRIVAL, Serving, Shelved
 Serve = Callable[..., Serving]
 
 TEXTS = {uid: message(uid, size=300 * uid) for uid in range(1, 9)}
+_ADDED = re.compile(rb"^(?:X-TUID: .{12}|Content-Length: \d+|Lines: \d+)\r?\n", re.MULTILINE)
 ODD = {
     20: b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\n",
     21: b"Subject: 8 bit \xfc\r\n\r\n\xe4\xf6\r\n",
@@ -38,7 +39,7 @@ def program(name: str) -> str:
 
 
 def ran(home: Path, *command: object, code: int = 0) -> str:
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm"}
     done = subprocess.run(
         list(map(str, command)), env=environment, cwd=home, capture_output=True, timeout=60, check=False
     )
@@ -48,9 +49,9 @@ def ran(home: Path, *command: object, code: int = 0) -> str:
 
 
 def bodies(directory: Path) -> Counter[str]:
-    """What lies in a Maildir, with the line ends that mail has on the wire, and without what mbsync adds."""
+    """What lies in a Maildir, with the line ends that mail has on the wire, and without what mbsync and mutt add."""
     files = [file for part in ("new", "cur") for file in (directory / part).iterdir()]
-    plain = (re.sub(rb"X-TUID: .{12}\r?\n", b"", file.read_bytes()).replace(b"\r\n", b"\n") for file in files)
+    plain = (_ADDED.sub(b"", file.read_bytes()).replace(b"\r\n", b"\n") for file in files)
     return hashes(*(text.replace(b"\n", b"\r\n") for text in plain))
 
 
@@ -160,3 +161,37 @@ def test_curl_reads_single_messages(serving: Serving, home: Path) -> None:
         ran(home, curl, *login, url, "-o", path)
         assert path.read_bytes() == text
     assert "Clienti" in ran(home, curl, *login, f"imap://127.0.0.1:{serving.imap_port}/")
+
+
+def test_offlineimap_copies_it_and_then_nothing(serving: Serving, home: Path) -> None:
+    (home / ".offlineimaprc").write_text(
+        "[general]\naccounts = a\nui = quiet\n[Account a]\nlocalrepository = near\nremoterepository = far\n"
+        f"[Repository near]\ntype = Maildir\nlocalfolders = {home}/mail\nsep = /\n"
+        f"[Repository far]\ntype = IMAP\nremotehost = 127.0.0.1\nremoteport = {serving.imap_port}\nssl = no\n"
+        f"starttls = no\nauth_mechanisms = PLAIN\nremoteuser = {serving.user}\nremotepass = {serving.password}\n"
+        "readonly = true\nstartdate = \n"
+    )
+    offlineimap = program("offlineimap")
+    copied = []
+    for _ in range(2):
+        ran(home, offlineimap, "-o", "-1")
+        assert bodies(home / "mail" / "INBOX") == hashes(*TEXTS.values())
+        there = bodies(home / "mail" / "Sent")
+        assert there.total() == len(ODD) and there >= hashes(ODD[20], ODD[21])  # to a bare line it adds its end
+        copied.append({file: file.stat().st_ino for file in (home / "mail").rglob("*,U=*")})
+    assert copied[0] == copied[1]
+
+
+def test_mutt_opens_it(serving: Serving, home: Path) -> None:
+    """It tags everything and copies it; what it shows is the same each time."""
+    (home / "rc").write_text(
+        f'set imap_user="{serving.user}" imap_pass="{serving.password}" ssl_starttls=no ssl_force_tls=no\n'
+        "set copy=no confirmappend=no confirmcreate=no delete=no mbox_type=Maildir quit=yes wait_key=no\n"
+        f'set folder="{home}" record="" spoolfile="imap://127.0.0.1:{serving.imap_port}/INBOX"\n'
+    )
+    mutt = program("mutt")
+    for number in range(2):
+        place = home / f"copy{number}"
+        keys = f"push '<tag-pattern>~A<enter><tag-prefix><copy-message>{place}<enter><quit>'"
+        ran(home, "script", "-qec", f"{mutt} -F {home}/rc -e \"{keys}\"", "/dev/null")
+        assert bodies(place) == hashes(*TEXTS.values())
