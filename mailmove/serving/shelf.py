@@ -110,20 +110,19 @@ class Snapshot:
         with self._reading():
             return self.archive.index.headers(stored)
 
-    def narrowing(self) -> Iterator[Narrowing | None]:
-        """What the search index rules out, after None for each step in which it takes in what is new.
+    def narrowing(self, *, fill: bool) -> Iterator[Narrowing | None]:
+        """What the search index rules out; with ``fill`` after None for each step in which it takes in what is new.
 
-        It gives nothing else where another search is filling it: that one may take long.
+        Where another search is filling it, which may take long, it is used as it is.
 
         :raises ArchiveError: when it cannot be used.
         """
-        if not self._filling.acquire(blocking=False):
-            return
-        try:
-            for _ in catching.caught_up(self.archive):
-                yield None
-        finally:
-            self._filling.release()
+        if fill and self._filling.acquire(blocking=False):
+            try:
+                for _ in catching.caught_up(self.archive):
+                    yield None
+            finally:
+                self._filling.release()
         with catching.opened(self.archive) as index:
             yield Narrowing(index)
 

@@ -193,5 +193,5 @@ def test_mutt_opens_it(serving: Serving, home: Path) -> None:
     for number in range(2):
         place = home / f"copy{number}"
         keys = f"push '<tag-pattern>~A<enter><tag-prefix><copy-message>{place}<enter><quit>'"
-        ran(home, "script", "-qec", f"{mutt} -F {home}/rc -e \"{keys}\"", "/dev/null")
+        ran(home, "script", "-qec", f'{mutt} -F {home}/rc -e "{keys}"', "/dev/null")
         assert bodies(place) == hashes(*TEXTS.values())

@@ -181,3 +181,4 @@ def test_without_a_search_index_messages_are_read(shelved: Shelved, serve: Serve
         wire.ask(b"EXAMINE INBOX")
         for key in (b"BODY padded", b"SUBJECT sage", b"TEXT padd"):
             assert wire.ask(b"SEARCH " + key)[0] == b"* SEARCH %d\r\n" % (MANY + 1), key
+        assert len(wire.ask(b"SEARCH SUBJECT another")[0].split()) == 2 + MANY // 7  # of two fields it is the second

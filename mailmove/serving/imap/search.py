@@ -76,12 +76,16 @@ class Search:
         yield hits
 
     def _narrowed(self) -> Iterator[list[int]]:
-        """Ask the search index which messages need not be read; yields nothing of importance, often."""
+        """Ask the search index which messages need not be read; yields nothing of importance, often.
+
+        To take in what is new costs more than to read headers, but less than to read texts.
+        """
         keys = {key for key in _leaves(self._key) if _places(key)}
         if not keys:
             return
         try:
-            for narrowing in self._selected.snapshot.narrowing():
+            fill = any(_places(key) == _WORDS for key in keys)
+            for narrowing in self._selected.snapshot.narrowing(fill=fill):
                 yield []
                 if narrowing is not None:
                     self._without = {key: narrowing.without(self._text(key), _places(key)) for key in keys}
