@@ -199,8 +199,8 @@ def _measure(directory: Path, dovecot: Dovecot, messages: int, bodies: int, octe
         print(f"{'':<34}{'mailmove':>18}{'Dovecot':>18}{'ratio':>12}   wall (CPU)")
         for name in both[0][1]:
             costs = [[measured(server, steps[name]) for _ in range(4)] for server, steps in both]
-            for title, part in (("cold", [each[0] for each in costs]), ("warm", [_median(each[1:]) for each in costs])):
-                print(f"{name if title == 'cold' else '':<34}{title:<6}" + _line(*part), flush=True)
+            print(f"{name:<34}cold  " + _line(*(each[0] for each in costs)), flush=True)
+            print(f"{'':<34}warm  " + _line(*(_median(each[1:]) for each in costs)), flush=True)
             print(f"{'':<34}memory {_memory(process.pid, 'VmRSS'):.0f} MB, most {_memory(process.pid, 'VmHWM'):.0f} MB")
         _ten(ours)
         print(
