@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from mailmove.accounts import telling, values
+from mailmove.accounts import listed, telling, values
 from mailmove.accounts.ownership import writable_by_others
 from mailmove.accounts.telling import Notify
 from mailmove.accounts.templates import acts, laid
@@ -101,6 +101,10 @@ class Config:
     accounts: tuple[Account, ...] = ()
     clients: tuple[OAuthClient, ...] = ()
     notify: Notify = field(default_factory=Notify)
+    listed: int | None = None
+    """How many accounts a list besides it has, those left out too; None: there is no list."""
+    left_out: tuple[str, ...] = ()
+    """What of that list cannot be used, in words."""
 
     def client(self, issuer: str) -> OAuthClient | None:
         """The registration as an OAuth 2 client of this issuer."""
@@ -187,7 +191,7 @@ def load(path: str) -> Config:
     try:
         with open(path, "rb") as file:
             text = file.read()
-        config = read(text, path)
+        config = read(text, path, lists=True)
         if config.notify.command or any(one.password_command or one.token_command for one in config.accounts):
             _refuse_of_others(path)
     except FileNotFoundError:
@@ -206,8 +210,10 @@ def _refuse_of_others(path: str) -> None:
         )
 
 
-def read(text: bytes, path: str) -> Config:
-    """Read the text of a configuration file; ``path`` is for messages.
+def read(text: bytes, path: str, *, lists: bool = False) -> Config:
+    """Read the text of a configuration file, with ``lists`` the list of accounts that it names, too.
+
+    ``path`` is for messages, and whether others could have written a command there.
 
     :raises UsageError: when anything in it cannot be used.
     """
@@ -220,6 +226,11 @@ def read(text: bytes, path: str) -> Config:
     registered, named = top.table("oauth"), top.table("account")
     defaults, templates = top.table("defaults"), top.table("templates")
     notify = telling.read(top.table("notify"))
+    more = top.table("accounts")
+    file, command = more.take("csv", values.path, ""), more.take("command", values.argv, ())
+    more.end()
+    if file and command:
+        raise more.error("csv and command exclude each other")
     top.end()
     clients = tuple(_client(issuer, table) for issuer in ISSUERS if (table := registered.table(issuer)))
     registered.end()
@@ -227,7 +238,56 @@ def read(text: bytes, path: str) -> Config:
     accounts = tuple(shared.account(name, named.table(name)) for name in named.data)
     _refuse_twins(path, accounts)
     _refuse_shared_sign_ins(path, accounts)
-    return Config(path, archives, accounts, clients, notify)
+    config = Config(path, archives, accounts, clients, notify)
+    if not lists or not (file or command):
+        return config
+    if command:
+        _refuse_of_others(path)
+    return _with_list(config, shared, file, listed.printed(command) if command else _private(file))
+
+
+def _private(file: str) -> bytes:
+    """The octets of a list, which decides where passwords go."""
+    try:
+        if where := writable_by_others(file):
+            raise RefusedError(
+                f"{visible(file)} says where passwords go, and others can write to {visible(where)}",
+                f"Make it yours alone: chmod go-w {visible(where)}, and see who owns it.",
+            )
+        with open(file, "rb") as opened:
+            return opened.read()
+    except OSError as error:
+        raise UsageError(f"{visible(file)}: {error.strerror}", "It is the list of [accounts].") from None
+
+
+def _with_list(config: Config, shared: Shared, file: str, text: bytes) -> Config:
+    where = file or "[accounts] command"
+    accounts, left_out, count = list(config.accounts), list[str](), 0
+    seen = {key: account.name for account in accounts for key in _own(account)}
+    for entry in listed.entries(text, where):
+        count += 1
+        if isinstance(entry, str):
+            left_out.append(f"{visible(where)}: {entry}")
+            continue
+        line = f"{visible(where)}: line {entry.line}"
+        try:
+            account = shared.account(entry.name, Table(entry.values, line, visible(entry.name)))
+        except UsageError as error:
+            left_out.append(error.what)
+            continue
+        twin = next((seen[key] for key in _own(account) if key in seen), None)
+        if twin is None:
+            accounts.append(account)
+            seen.update(dict.fromkeys(_own(account), account.name))
+        else:
+            left_out.append(f"{line}: {visible(entry.name)} has the same name, login or archive as {visible(twin)}")
+    return replace(config, accounts=tuple(accounts), listed=count, left_out=tuple(left_out))
+
+
+def _own(account: Account) -> tuple[tuple[str, str], ...]:
+    """What no other account may have."""
+    archive = os.path.abspath(account.archive)
+    return ("name", account.name), ("login", account.endpoint.login), ("archive", archive)
 
 
 def _client(issuer: str, table: Table) -> OAuthClient:

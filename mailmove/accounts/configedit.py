@@ -59,7 +59,7 @@ def change(path: str, name: str, values: Values) -> Config:
 
     def edit(text: str) -> str:
         document = tomlkit.parse(text)
-        table: Any = document["account"][name]
+        table: Any = _accounts(document, path, name)[name]
         for key, value in values.items():
             if value is not None:
                 table[key] = value
@@ -78,10 +78,18 @@ def remove(path: str, name: str) -> Config:
 
     def edit(text: str) -> str:
         document = tomlkit.parse(text)
-        del document["account"][name]
+        del _accounts(document, path, name)[name]
         return _with_comments(text.splitlines(), tomlkit.dumps(document).splitlines())
 
     return _rewrite(path, edit)
+
+
+def _accounts(document: Any, path: str, name: str) -> Any:
+    """The accounts that stand in the file, among them this one."""
+    accounts = document.get("account", {})
+    if name not in accounts:
+        raise UsageError(f"{visible(name)} does not stand in {visible(path)}", "Change the list that it comes from.")
+    return accounts
 
 
 def _with_comments(before: list[str], after: list[str]) -> str:

@@ -278,9 +278,14 @@ class Given:
         path = config_path(self.config)
         if self.config and not new and not os.path.exists(path):
             raise UsageError(f"{visible(self.config)} does not exist", "Check the path given with --config.")
+        loaded, memory = config.load(path), Memory(state_directory())
+        if loaded.listed is not None and not new:
+            from mailmove.cli import listing
+
+            listing.see(loaded, memory)
         return Setup(
-            config.load(path),
-            Memory(state_directory()),
+            loaded,
+            memory,
             quiet=self.quiet,
             json=self.json,
             verbose=self.verbose,

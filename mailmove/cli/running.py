@@ -194,6 +194,8 @@ def present(
         from mailmove.cli import remembering
 
         exit_code = most_serious((exit_code, remembering.remember(command, setup, outcomes)))
+    if setup.config.left_out:
+        exit_code = most_serious((exit_code, Exit.PARTIAL))
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     if setup.json:
         failed = [o.as_json() for o in outcomes if o.error]

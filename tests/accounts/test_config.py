@@ -15,7 +15,7 @@ A = '[account.a]\nhost = "imap.example.org"\n'
 
 # Beside each mistake, what the message must say.
 MISTAKES = {
-    "x = 1": ("unknown key 'x'", "Allowed here: account, archive"),
+    "x = 1": ("unknown key 'x'", "Allowed here: account, accounts, archive"),
     "archive = 1": ("archive: must be a text in quotes",),
     "account = 1": ("[account] must be a table",),
     "[account]\na = 1": ("[account.a] must be a table",),

@@ -75,6 +75,7 @@ FROM_THE_GROUND_UP = {
     "accounts": [
         "ownership",
         "values",
+        "listed",
         "telling",
         "templates",
         "config",
