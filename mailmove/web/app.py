@@ -139,10 +139,10 @@ class _Reader:
 
     def _first(self) -> Response:
         """The INBOX, or what stands first."""
-        held = sorted(self._view.held, key=lambda each: each.wire.upper() != b"INBOX")
-        if not held:
+        first = self._view.first
+        if first is None:
             return self._framed("", pages.notice("Nothing is archived yet.", "Run: mailmove export"))
-        return _elsewhere(f"{self._base}/list{Place({'f': pages.key(held[0])}).address()}")
+        return _elsewhere(f"{self._base}/list{Place({'f': pages.key(first)}).address()}")
 
     def _look(self) -> Response:
         view = self._view

@@ -57,6 +57,11 @@ class View:
         with Browsing(self.archive.index.path) as browsing:
             return browsing.held()
 
+    @property
+    def first(self) -> Held | None:
+        """The folder that is shown first: the INBOX, if there is one."""
+        return next(iter(sorted(self.held, key=lambda each: each.wire.upper() != b"INBOX")), None)
+
     def page(self, held: Held, at: int, most: int) -> Page:
         """Some messages of a folder, the newest first."""
         with Browsing(self.archive.index.path) as browsing, self._lock:
@@ -134,6 +139,15 @@ class Book:
             if self._view is None or self._view.snapshot is not snapshot:
                 self._view = View(snapshot)
             return self._view
+
+    def open(self) -> None:
+        """Do before the first page is asked for what it waits for longest.
+
+        :raises ArchiveError: when the archive cannot be read.
+        """
+        view = self.view()
+        if view.first is not None:
+            view.page(view.first, 0, 0)
 
     def make_ready(self) -> None:
         """Let the search index know all that is archived: a long work the first time."""

@@ -58,6 +58,8 @@ def run(listening: socket.socket, books: Sequence[Book], cancel: Cancel, ready: 
         ident=None,
         asyncore_use_poll=True,
     )
+    if len(books) == 1:
+        books[0].open()
     for book in books:
         threading.Thread(target=book.make_ready, name=book.name, daemon=True).start()
     try:

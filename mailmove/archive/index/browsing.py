@@ -73,7 +73,9 @@ class Browsing:
         """Every folder, and after it those of Gmail's labels that its messages have."""
         found = []
         for key, *folder in self._rows(
-            f"SELECT f.id, f.wire, f.uidvalidity, count(*), sum(octets), sum({_UNREAD}) {_FROM} GROUP BY f.id"
+            "SELECT f.id, f.wire, f.uidvalidity, c.messages, c.octets, c.unread FROM folder f JOIN (SELECT folder,"
+            f" count(*) AS messages, sum(octets) AS octets, sum({_UNREAD}) AS unread FROM message GROUP BY folder) c"
+            " ON c.folder = f.id ORDER BY f.id"
         ):
             found.append(Held._make([*folder, ""]))
             found += [
@@ -89,12 +91,13 @@ class Browsing:
 
     def order(self, wire: bytes, uidvalidity: int, label: str = "") -> array[int]:
         """The messages of a folder by numbers of this index, the newest first: eight octets for each."""
-        where, values = "f.wire = ? AND f.uidvalidity = ?", [wire, uidvalidity]
+        where = "folder = (SELECT id FROM folder WHERE wire = ? AND uidvalidity = ?)"
+        values: list[object] = [wire, uidvalidity]
         if label:
-            where += " AND m.uid IN (SELECT l.uid FROM label l, json_each(l.labels) j WHERE l.folder = f.id"
+            where += " AND uid IN (SELECT l.uid FROM label l, json_each(l.labels) j WHERE l.folder = message.folder"
             where += " AND j.value = ?)"
             values.append(label)
-        rows = self._rows(f"SELECT m.id {_FROM} WHERE {where} ORDER BY m.arrival DESC, m.id DESC", *values)
+        rows = self._rows(f"SELECT id FROM message WHERE {where} ORDER BY arrival DESC, id DESC", *values)
         return array("q", (number for (number,) in rows))
 
     def lines(self, numbers: Sequence[int]) -> list[Line]:
