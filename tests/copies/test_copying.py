@@ -121,6 +121,24 @@ def test_what_is_not_what_was_archived_is_never_copied_and_named(pruner: Pruner,
     victim.unlink(missing_ok=True)
 
 
+@pytest.mark.fault(112)
+def test_a_file_that_is_there_without_a_record_is_hashed_and_not_believed(
+    server: Scripted, pruner: Pruner, to: Path
+) -> None:
+    """A crash, or somebody, left it under the name of a message that is new."""
+    copied(pruner, to)
+    server.store.add("INBOX", message(20), arrival=OLD)
+    server.store.add("INBOX", message(21), arrival=OLD)
+    pruner.export()
+    for path in (path for path in (pruner.archive / "INBOX/cur").iterdir() if "U6," in path.name or "U7," in path.name):
+        body = path.read_bytes()
+        (to / "INBOX/cur" / path.name).write_bytes(body if "U6," in path.name else body[:-3] + b"X" + body[-2:])
+    done = copied(pruner, to)
+    assert (done.exit, done.new, done.held) == (Exit.DONE, 1, 12)
+    assert held(to) == held(pruner.archive)
+    assert [path.name for path in (to / ".mailmove/aside").iterdir()], "what was there is kept aside"
+
+
 def test_a_file_that_a_mail_program_moved_is_copied_to_its_place(pruner: Pruner, to: Path) -> None:
     file = next((pruner.archive / "INBOX/cur").iterdir())
     expected = held(pruner.archive)

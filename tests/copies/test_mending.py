@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from mailmove.cancel import Cancel
-from mailmove.errors import Exit
+from mailmove.errors import Exit, RefusedError
 from mailmove.jobs import accept
 from mailmove.jobs.copy import checking
 from mailmove.jobs.copy.result import Mended, Second, Target
-from tests.copies.kit import copied, held
+from tests.copies.kit import JOURNAL, copied, held
 from tests.exported import overwrite, snapshot
 from tests.kit import NOW, leftovers, message
 from tests.pruning import Pruner, drained
@@ -140,3 +140,17 @@ def test_what_is_accepted_as_missing_is_missed_in_no_copy(pruner: Pruner, nas: P
     assert (result.mended, [fault.uid for fault in result.lost]) == (1, [4]), "what a copy has comes back"
     new = nas.with_name("new")
     assert copied(pruner, new).accepted == 1 and len(held(new)) == 3
+
+
+@pytest.mark.fault(84)
+@pytest.mark.parametrize("end", [b"{}\n", b""], ids=["ahead", "diverged"])
+def test_a_copy_whose_journal_is_no_beginning_of_the_archives_mends_nothing(
+    pruner: Pruner, nas: Path, end: bytes
+) -> None:
+    journal = (pruner.archive / JOURNAL).read_bytes()
+    (nas / JOURNAL).write_bytes(journal + end if end else journal[:-5] + b"0000\n")
+    file(pruner.archive, 2).unlink()
+    with pytest.raises(RefusedError, match="is no beginning of the archive's"):
+        mended(pruner, nas)
+    found = checked(pruner, nas)
+    assert found.exit is Exit.REFUSED and found.good == 0
