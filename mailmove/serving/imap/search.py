@@ -199,7 +199,9 @@ class _Look:
                 return True
             if name not in _PLACES:  # of those that are there once in any mail, the first is what it has
                 return False
-        return any(wanted in cased(text) for found, text in self._header() if found == name)
+        return any(
+            wanted in cased(self._decoded(each.value)) for each in parts.fields(self._block()) if each.name == name
+        )
 
     def _values(self, name: bytes) -> list[bytes]:
         value = getattr(self._search.indexed(self._item), _INDEXED[name])
@@ -221,9 +223,11 @@ class _Look:
 
     def _header(self) -> list[tuple[bytes, str]]:
         if self._fields is None:
-            charset = charsets.named(self._content())
-            self._fields = [(each.name, fields.text(each.value, charset)) for each in parts.fields(self._block())]
+            self._fields = [(each.name, self._decoded(each.value)) for each in parts.fields(self._block())]
         return self._fields
+
+    def _decoded(self, value: bytes) -> str:
+        return fields.text(value, charsets.named(self._content()) if fields.needs_charset(value) else None)
 
     def _block(self) -> bytes:
         block = self._content()
