@@ -174,7 +174,7 @@ def test_the_archives_own_disk_is_no_second_place(
 
 @pytest.mark.fault(83)
 @pytest.mark.parametrize("when", ["asked", "portion"])
-@pytest.mark.parametrize("harm", [gone, empty_mount_point, swapped, promoted])
+@pytest.mark.parametrize("harm", [gone, empty_mount_point, swapped, promoted, set_back])
 def test_a_copy_that_is_taken_away_stops_it(
     server: Scripted,
     pruner: Pruner,
