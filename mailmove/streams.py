@@ -208,7 +208,7 @@ def _undelivered() -> bool:
         return False
     raw.lost.clear()
     if not raw.left:
-        raise ArchiveError(f"writing to standard output: {raw.failure.strerror}")
+        raise ArchiveError(f"writing to standard output: {raw.failure.strerror}", "Send it elsewhere, or make room.")
     return True
 
 

@@ -93,6 +93,8 @@ def parse_age(text: str) -> Age:
             return Age(wanted, on=date.fromisoformat(wanted))
         except ValueError:
             raise UsageError(f"{text!r} is not a day of the calendar", "Write it as in 2024-12-31.") from None
+    if re.fullmatch(r"(19|20)\d\d", wanted):
+        raise UsageError(f"{text!r} could be a year or a number of days", f"Write {wanted}-01-01, or {wanted}d.")
     if wanted.isdigit():
         raise UsageError(f"{text!r} has no unit", f"Did you mean {wanted}d (days)?")
     if re.fullmatch(r"\d+m", wanted):

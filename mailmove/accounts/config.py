@@ -182,6 +182,9 @@ def secured(endpoint: Endpoint, tls: str | None, ca_file: str | None) -> Endpoin
     return replace(endpoint, security=security, ca_file=ca_file or endpoint.ca_file)
 
 
+_EXPLAINED = "How it is written: mailmove help configuration"
+
+
 def load(path: str) -> Config:
     """Read a configuration file; one that does not exist is an empty configuration.
 
@@ -197,7 +200,7 @@ def load(path: str) -> Config:
     except FileNotFoundError:
         return read(b"", path)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise UsageError(f"{path}: {error.strerror}", "Make it readable, or name another with --config.") from error
     return config
 
 
@@ -220,7 +223,7 @@ def read(text: bytes, path: str, *, lists: bool = False) -> Config:
     try:
         data = tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid TOML: {visible(str(error))}") from error
+        raise UsageError(f"{path}: not valid TOML: {visible(str(error))}", _EXPLAINED) from error
     top = Table(data, path, "")
     archives = top.take("archive", values.path, os.path.expanduser(DEFAULT_ARCHIVES))
     registered, named = top.table("oauth"), top.table("account")

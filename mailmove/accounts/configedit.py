@@ -25,7 +25,7 @@ def check(path: str) -> None:
     """
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
-        raise UsageError(f"{visible(path)} is not a file")
+        raise UsageError(f"{visible(path)} is not a file", "Name the configuration file: --config")
     above = os.path.dirname(target)
     while not os.path.lexists(above):
         above = os.path.dirname(above)
@@ -125,5 +125,7 @@ def _rewrite(path: str, edit: Callable[[str], str], *, write: bool = True) -> Co
         os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
         replace_file(target, edited.encode())
     except OSError as error:
-        raise UsageError(f"{visible(path)} cannot be written: {error.strerror}") from None
+        raise UsageError(
+            f"{visible(path)} cannot be written: {error.strerror}", "It is as it was. Make room there."
+        ) from None
     return changed

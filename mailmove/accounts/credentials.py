@@ -115,7 +115,7 @@ def _output(argv: Sequence[str], what: str, cancel: Cancel) -> str:
             stderr=subprocess.PIPE,
         )
     except OSError as error:
-        raise LoginError(f"{what} cannot be run: {error.strerror}: {visible(argv[0])}") from None
+        raise LoginError(f"{what} cannot be run: {error.strerror}: {visible(argv[0])}", "Correct it there.") from None
     with process:
         try:
             printed, complaint = _ended(process, what, cancel)
@@ -139,10 +139,12 @@ def _ended(process: subprocess.Popen[bytes], what: str, cancel: Cancel) -> tuple
             return process.communicate(timeout=_PULSE)
         except subprocess.TimeoutExpired:
             continue
-    raise LoginError(f"{what} did not finish in {COMMAND_TIMEOUT:g} seconds")
+    raise LoginError(f"{what} did not finish in {COMMAND_TIMEOUT:g} seconds", "Does it wait for somebody?")
 
 
 def _checked(password: str, source: str) -> Password:
     if any(char in password for char in "\r\n\0"):
-        raise LoginError(f"the password from {source} holds a control character, which IMAP cannot carry")
+        raise LoginError(
+            f"the password from {source} holds a control character, which IMAP cannot carry", "Save it there once more."
+        )
     return Password(password)

@@ -234,4 +234,4 @@ def refuse_controls(text: str, what: str) -> None:
     :raises UsageError: when it does.
     """
     if _CONTROL.search(text):
-        raise UsageError(f"{what} holds a control character")
+        raise UsageError(f"{what} holds a control character", "Leave it out.")

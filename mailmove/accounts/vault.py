@@ -16,6 +16,14 @@ SERVICE = "mailmove"
 TIMEOUT = 15.0  # seconds
 _MAX_OCTETS = 1 << 16
 
+_FAILURES = {
+    "NoKeyringError": "there is no keyring in this session",
+    "KeyringLocked": "the keyring is locked",
+    "InitError": "the keyring cannot be opened",
+    "PasswordSetError": "the keyring keeps nothing",
+}
+"""What errors of the library mean, whose own words are for programmers."""
+
 T = TypeVar("T")
 
 
@@ -76,15 +84,16 @@ class Keyring:
 
                 answer.append(question(keyring))
             except Exception as error:  # noqa: BLE001 - backends raise whatever they like
-                failure.append(visible(str(error)) or type(error).__name__)
+                failure.append(_FAILURES.get(type(error).__name__, f"the keyring failed: {visible(str(error), 80)}"))
 
         thread = threading.Thread(target=ask, daemon=True)  # a locked store may wait for a click for ever
         thread.start()
         thread.join(self._timeout)
         if answer:
             return answer[0]
-        why = f"failed: {failure[0]}" if failure else f"did not answer in {self._timeout:g} seconds; is it locked?"
-        raise LoginError(f"the keyring {why}")
+        raise LoginError(
+            failure[0] if failure else f"the keyring did not answer in {self._timeout:g} seconds; is it locked?"
+        )
 
 
 class File:

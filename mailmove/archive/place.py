@@ -55,7 +55,9 @@ def enter(
             try:
                 meta = durable.open_dir(META, root)
             except FileNotFoundError:
-                raise ArchiveMissing(f"{visible(path)} is not a mailmove archive") from None
+                raise ArchiveMissing(
+                    f"{visible(path)} is not a mailmove archive", "Name the directory that holds .mailmove."
+                ) from None
         if writable and not copying:
             _refuse_copy(meta, path)
         return Place(path, root, meta, lock(meta, path) if writable else None)

@@ -13,6 +13,7 @@ from mailmove import __version__
 from mailmove.cli import options
 from mailmove.cli.environment import COMPLETES
 from mailmove.cli.groups import Group, Line
+from mailmove.cli.terminal import say, tell
 from mailmove.errors import Exit, MailmoveError, UsageError
 
 # As they are needed: first look, then copy, then let go, then by itself, then get back. Each is in the module of its
@@ -142,19 +143,22 @@ def _next_step(given: options.Given) -> int:
     if given.json:
         raise UsageError("--json prints the result of a command", "Name one, such as: mailmove account list --json")
     setup = given.setup()
-    if not setup.config.accounts:
-        print(f"There is no account yet in {words.path(setup.config.path)}.\n{options.NO_ACCOUNT}")
-        print("Just to see it at work on sample mail: mailmove demo")
+    places = setup.select(None) if setup.config.accounts else setup.found()
+    if not places:
+        tell([f"There is no account yet in {words.path(setup.config.path)}.", options.NO_ACCOUNT])
+        tell(["Just to see it at work on sample mail: mailmove demo"])
         return Exit.DONE
     from mailmove.cli.looking import look
     from mailmove.cli.running import conclude
 
-    outcomes = look(setup, setup.select(None))
+    outcomes = look(setup, places)
     exit_code = conclude(outcomes)
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
     if given.quiet:
         return exit_code
-    for line in report.next_step(outcome.result for outcome in outcomes if outcome.result is not None):
-        print(line)
+    if not setup.config.accounts:
+        tell([f"There is no account yet in {words.path(setup.config.path)}, but there is mail in:"])
+    tell(report.next_step(results) if setup.config.accounts else report.without_account(results))
     return exit_code
 
 
@@ -185,7 +189,7 @@ def _run(arguments: list[str], line: Line) -> int:
             return done.exit_code
     except MailmoveError as error:
         _log(error)
-        print(f"mailmove: {error}", file=sys.stderr)
+        say(f"mailmove: {error}")
         return int(error.exit)
     except (KeyboardInterrupt, EOFError, typer.Abort):
         print("mailmove: interrupted", file=sys.stderr)
@@ -211,6 +215,6 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
 
         traceback.print_exception(error)
     _log(error)
-    print(f"mailmove: this is a bug: {type(error).__name__}: {error}", file=sys.stderr)
-    print("  Nothing is lost. Please report it with the output of the same command and -vv.", file=sys.stderr)
+    say(f"mailmove: this is a bug: {type(error).__name__}: {error}")
+    say("  Nothing is lost. Please report it with the output of the same command and -vv.")
     return int(Exit.BUG)

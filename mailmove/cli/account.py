@@ -92,9 +92,7 @@ def add_account(
     added = adding.add(setup, address, wanted)
     if terminal.attended() and not (yes or setup.json):
         adding.lay_down(setup, added.login.account)
-    _tell(
-        "account add", setup, added.login, f"The account is in {words.path(added.config)}, its secret in {added.kept}."
-    )
+    _tell("account add", setup, added.login, f"The account is in {words.path(added.config)}, its secret {added.kept}.")
 
 
 @app.command("list")
@@ -179,7 +177,7 @@ def change_password(
     kept = signing_in.keep(chosen, secret, setup, anew=True)
     if kept.file:
         configedit.change(setup.config.path, chosen.name, {"secret_file": kept.file})
-    _tell("account password", setup, login, f"Its secret is in {kept.place}.")
+    _tell("account password", setup, login, f"Its secret is {kept.place}.")
 
 
 @app.command("show")
@@ -197,6 +195,7 @@ def show_account(
 
     No server is asked, no secret shown.
     """
+    from mailmove.cli import terminal
     from mailmove.report import account as report
     from mailmove.report.json import document
 
@@ -207,7 +206,7 @@ def show_account(
     if setup.json:
         print(document("account show", Exit.DONE, account=report.as_json(chosen)))
     else:
-        print("\n".join(report.text(chosen, setup.again(place))))
+        terminal.tell(report.text(chosen, setup.again(place)))
 
 
 @app.command("remove")
@@ -270,7 +269,7 @@ def remove_account(
             stays = " Its archive is erased."
         if left:
             stays += f" Left in {where}, not of mailmove: {', '.join(few(left))}."
-        print(f"{shown} is removed. {secret}{stays}")
+        terminal.tell([f"{shown} is removed. {secret}{stays}"])
 
 
 def _erase(setup: options.Setup, account: Account) -> list[str]:
@@ -328,6 +327,7 @@ def _only(setup: options.Setup) -> str:
 
 def _tell(command: str, setup: options.Setup, login: LoginTest, where: str) -> None:
     """What a new or renewed login found, where things are, and the next step."""
+    from mailmove.cli import terminal
     from mailmove.report import login_test as report
     from mailmove.report.again import Again
     from mailmove.report.json import document
@@ -335,7 +335,5 @@ def _tell(command: str, setup: options.Setup, login: LoginTest, where: str) -> N
     if setup.json:
         print(document(command, login.exit, login=report.as_json(login)))
         return
-    print("\n".join(report.mailbox(login)))
-    print(where)
     named = Again(login.account, tuple(options.meaning(config=setup.config_file)))
-    print(f"Next: {named.command('audit')}")
+    terminal.tell([*report.mailbox(login), where, f"Next: {named.command('audit')}"])

@@ -61,7 +61,8 @@ def add(setup: Setup, text: str | None, wanted: Wanted) -> Added:
     path = setup.config.path
     configedit.check(path)
     address = addresses.parse(
-        text or _asked("E-mail address", "Name the address: mailmove account add info@rossi.example")
+        text
+        or _asked("E-mail address", "no e-mail address was given", "Name it: mailmove account add info@rossi.example")
     )
     name = wanted.name or str(address)
     if any(account.name == name for account in setup.config.accounts):
@@ -137,7 +138,9 @@ def _searched(address: Address, wanted: Wanted) -> Found:
     if found is None:
         terminal.say(f"Nothing tells where the mailbox of {visible(str(address))} is.")
         host = _asked(
-            "Host name of its IMAP server", "Name it: --host, and --port or --tls where they are not the usual."
+            "Host name of its IMAP server",
+            "no host name was given",
+            "Your provider tells it: --host, and --port or --tls where they are not the usual.",
         )
         return _named(host, address)
     endpoint = found.endpoint
@@ -191,11 +194,26 @@ def _client(setup: Setup, found: Found, wanted: Wanted) -> tuple[OAuthClient | N
     known = setup.config.client(issuer)
     if known is not None:
         return known, False
-    get = "how to get one: mailmove help accounts"
-    how = f"Write it to {visible(setup.config.path)} as client_id in [oauth.{issuer}]; {get}"
-    client_id = _asked(f"Your OAuth 2 client ID at {issuer.capitalize()} ({get})", how)
+    if terminal.attended():
+        terminal.say(_UNREGISTERED.format(issuer=issuer.capitalize(), instead=_INSTEAD[issuer]))
+    client_id = _asked(
+        "Client ID, or Enter to stop here",
+        f"{issuer.capitalize()} wants a client ID, and there is none: nothing was saved",
+        f"How to get one, and what can be done without: mailmove help accounts. It goes to {visible(setup.config.path)}"
+        f" as client_id in [oauth.{issuer}].",
+    )
     secret = terminal.ask("Its client secret") if issuer == "google" else ""
     return OAuthClient(issuer, client_id, secret), True
+
+
+_UNREGISTERED = """{issuer} lets in registered programs only, and mailmove brings no registration. Today you can:
+- register it yourself and paste the client ID here: mailmove help accounts shows each step.
+- use a program of yours that prints access tokens: --token-command PROGRAM.
+- {instead}"""
+_INSTEAD = {
+    "microsoft": "let Thunderbird, which is registered, copy the mail to a mailbox that takes passwords.",
+    "google": "use an app password, which needs no registration: the same command with --oauth no.",
+}
 
 
 def _values(
@@ -238,9 +256,9 @@ def lay_down(setup: Setup, name: str) -> None:
         return
 
 
-def _asked(question: str, otherwise: str) -> str:
-    """Ask, or say what to do where nobody can answer."""
+def _asked(question: str, missing: str, otherwise: str) -> str:
+    """Ask, or say what is missing and what to do where nobody answers."""
     answer = terminal.ask(question) if terminal.attended() else ""
     if not answer:
-        raise UsageError(f"{question}: no answer", otherwise)
+        raise UsageError(missing, otherwise)
     return answer

@@ -68,5 +68,7 @@ def export(
             must_be_its_own(setup, work.account, opened)
             return result
 
-    outcomes = run(setup, places, telling(setup, report, start))
-    raise typer.Exit(present("export", setup, outcomes, Told, remembered=not (folder or exclude)))
+    text = report.text if len(places) == 1 else report.one_of_several
+    outcomes = run(setup, places, telling(setup, report, start, report.figures, text))
+    remembered = not (folder or exclude)
+    raise typer.Exit(present("export", setup, outcomes, Told, total=report.total, remembered=remembered))

@@ -15,7 +15,10 @@ def find(
     given: options.Given,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Words, phrases, operators such as from:anna; all must be there."),
+        typer.Argument(
+            metavar="[ARCHIVE] [TEXT]...",
+            help="Words, phrases, operators such as from:anna; all must be there. A path of an archive: look there.",
+        ),
     ] = None,
     from_: searching.From = None,
     to: searching.To = None,
@@ -52,6 +55,8 @@ def find(
     from mailmove.report.again import Again
 
     setup = given.setup()
+    directories = [word for word in text or () if options.names_archive(word)]
+    text = [word for word in text or () if word not in directories]
     query = searching.Wanted(
         text, from_, to, subject, without, in_, folder, since, before, larger_than, only_here
     ).query()
@@ -69,7 +74,7 @@ def find(
         return report.together(results, newest(results), again)
 
     with ExitStack() as until:
-        outcomes = run(setup, setup.readable(given.account), start, login=False)
+        outcomes = run(setup, setup.readable([*(given.account or ()), *directories]), start, login=False)
         if limit:
             keep_newest([outcome.result for outcome in outcomes if outcome.result is not None], limit)
         raise typer.Exit(present("find", setup, outcomes, report, together=together))

@@ -19,5 +19,6 @@ def look(setup: Setup, places: Sequence[Place]) -> list[Outcome[Overview]]:
 
 
 def _start(work: Work) -> Generator[Progress, None, Overview]:
-    with work.archive(writable=False) if work.has_archive else nullcontext() as archive:
-        return (yield from overview(work.account, archive))
+    account = work.place.account
+    with work.archive(writable=False) if account is None or work.has_archive else nullcontext() as archive:
+        return (yield from overview(work.name, account, archive))

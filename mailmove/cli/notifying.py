@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from mailmove.accounts.telling import Notify
 from mailmove.archive.state import standing
 from mailmove.archive.state.standing import Standing
+from mailmove.cli import terminal
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.outcome import Outcome
 from mailmove.cli.said import said
@@ -43,7 +43,7 @@ class Telling:
         try:
             self._notices([outcome.place for outcome in outcomes])
         except ArchiveError as error:
-            print(f"mailmove: {error}", file=sys.stderr)
+            terminal.say(f"mailmove: {error}")
             exit_code = Exit.ARCHIVE
         failed = sum(bool(outcome.exit) for outcome in outcomes)
         counts = f"accounts {len(outcomes)}, failed {failed}, exit code {int(exit_code)}"
@@ -113,6 +113,6 @@ def _warned(tell: Callable[[], None]) -> bool:
         tell()
     except MailmoveError as error:
         said.warning("%s", error)
-        print(f"mailmove: warning: {error}", file=sys.stderr)
+        terminal.say(f"mailmove: warning: {error}")
         return False
     return True

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from mailmove.cli.environment import config_path, state_directory
+from mailmove.cli.terminal import Fitting
 from mailmove.errors import ArchiveError, UsageError
 from mailmove.report.again import Again
 from mailmove.safe import few, visible
@@ -165,7 +166,8 @@ class Setup:
         :raises UsageError: when there are none, or when a named one does not exist.
         """
         if not names and not self.config.accounts:
-            raise UsageError(f"there is no account yet in {visible(self.config.path)}", NO_ACCOUNT)
+            there = f"\n  {ARCHIVES_ALONE}" if self.found() else ""
+            raise UsageError(f"there is no account yet in {visible(self.config.path)}", f"{NO_ACCOUNT}{there}")
         found = map(self._named, names) if names else map(self._place, self.config.accounts)
         chosen = {place.account.endpoint.login: place for place in found if place.account is not None}
         if self.archive and len(chosen) != 1:
@@ -175,10 +177,12 @@ class Setup:
     def archives(self, names: Sequence[str] | None) -> list[Place]:
         """The archives that are meant, each by its account or by its directory; none named: those of all accounts.
 
+        Where there is no account, as on a new computer, none named are those in the usual place.
+
         :raises UsageError: when there are none, or when what is named is neither.
         """
         if not names:
-            return self.select(None)
+            return (not self.config.accounts and self.found()) or self.select(None)
         places: dict[str, Place] = {}
         for name in names:
             place = self._directory(name) if os.sep in name and "://" not in name else None
@@ -194,6 +198,17 @@ class Setup:
         if self.archive is None:
             return self.archives(names)
         return self.select(names) if names else [self._directory(self.archive)]
+
+    def found(self) -> list[Place]:
+        """The archives in the usual place, whosever they are."""
+        try:
+            names = sorted(os.listdir(self.config.archives))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise UsageError(f"{visible(self.config.archives)}: {error.strerror}", "Make it readable.") from error
+        paths = (os.path.join(self.config.archives, name) for name in names)
+        return [self._directory(path) for path in paths if _is_archive(path)]
 
     def again(self, place: Place | None = None) -> Again:
         """How another command means the same account and files; without a place: all accounts."""
@@ -243,6 +258,7 @@ class Setup:
         return Place(path, path, None)
 
 
+ARCHIVES_ALONE = "The archives that are here need none: mailmove find, show, get, check, history and reindex read them."
 NO_ACCOUNT = "Add one: mailmove account add. Or name one for a single run, as in imaps://user@host."
 
 
@@ -300,7 +316,9 @@ class Given:
     def _log(self) -> None:
         level = logging.ERROR if self.quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(self.verbose, 2)]
         threading.main_thread().name = "mailmove"  # the others have the names of accounts
-        logging.basicConfig(level=logging.WARNING, format="%(threadName)s: %(message)s", stream=sys.stderr)
+        handler = logging.StreamHandler()
+        handler.setFormatter(Fitting("%(threadName)s: %(message)s"))
+        logging.basicConfig(level=logging.WARNING, handlers=[handler])
         logging.getLogger("mailmove").setLevel(level)
         if self.log_file:
             from mailmove.cli import logfile
@@ -351,6 +369,11 @@ def meaning(
         if value:
             words += [name, value if name == "--tls" else os.path.abspath(os.path.expanduser(value))]
     return words
+
+
+def names_archive(word: str) -> bool:
+    """Whether a word is the path of an archive: one with a slash, as wherever an account may be named."""
+    return os.sep in word and _is_archive(os.path.expanduser(word))
 
 
 def _is_archive(path: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +14,7 @@ import typer
 
 from mailmove.cli import options
 from mailmove.cli.options import Place, Setup
+from mailmove.cli.terminal import say
 from mailmove.errors import UsageError
 from mailmove.safe import few, visible
 
@@ -174,8 +174,8 @@ def prune(
 
     limited = any((asked.age, asked.archived_for, asked.target))
     places = _places(setup, accounts, limited, everything=all_accounts, nightly=yes and setup.quiet)
-    outcomes = run(setup, places, telling(setup, report, start))
-    raise typer.Exit(present("prune", setup, outcomes, Told, remembered=not dry_run))
+    outcomes = run(setup, places, telling(setup, report, start, report.figures))
+    raise typer.Exit(present("prune", setup, outcomes, Told, total=report.total, remembered=not dry_run))
 
 
 def _copies(work: Work, wanted: Options) -> list[Target]:
@@ -223,7 +223,7 @@ def _places(
         )
     if lacking and not setup.quiet:
         told = ", ".join(visible(place.name) for place in lacking)
-        print(f"Left alone, having no prune policy: {told}", file=sys.stderr)
+        say(f"Left alone, having no prune policy: {told}")
     return [place for place in places if place not in lacking]
 
 

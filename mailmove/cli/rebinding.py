@@ -37,7 +37,10 @@ def rebind(setup: Setup, name: str, *, host: str | None, port: int | None, user:
     endpoint = replace(known, host=host or known.host, port=port or known.port, user=user or known.user)
     account = replace(account, endpoint=configuration.secured(endpoint, None, setup.ca_file))
     if not exists(account.archive):
-        raise ArchiveMissing(f"{visible(account.name)} has no archive at {words.path(account.archive)}")
+        raise ArchiveMissing(
+            f"{visible(account.name)} has no archive at {words.path(account.archive)}",
+            "Put it there, or correct its path in the configuration.",
+        )
     with Archive.open(account.archive, setup.memory, writable=False) as archive:
         old = archive.manifest.login
     if old == endpoint.login:

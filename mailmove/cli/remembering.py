@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from mailmove.accounts.config import Account
 from mailmove.archive.state import standing
 from mailmove.archive.state.standing import Attempt, Gauged, Standing
 from mailmove.archive.store import Archive
+from mailmove.cli import terminal
 from mailmove.cli.options import Place, Setup
 from mailmove.cli.outcome import Outcome
 from mailmove.errors import ArchiveError, Exit, MailmoveError, RefusedError
@@ -38,7 +38,7 @@ def remember(command: str, setup: Setup, outcomes: Iterable[Outcome[Any]]) -> Ex
         try:
             standing.change(setup.memory, login, partial(_after, setup, place, came, now))
         except ArchiveError as error:
-            print(f"{visible(place.name)}: what this run came to cannot be noted: {error}", file=sys.stderr)
+            terminal.say(f"{visible(place.name)}: what this run came to cannot be noted: {error}")
             return Exit.ARCHIVE
     return Exit.DONE
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import queue
+import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from mailmove.accounts.config import Account
 from mailmove.cancel import Cancel
 from mailmove.cli import said
-from mailmove.cli.options import Place, Setup
+from mailmove.cli.options import Place, Setup, meaning
 from mailmove.cli.outcome import Outcome, R
 from mailmove.cli.signals import Signals
+from mailmove.cli.terminal import say, tell
 from mailmove.cli.work import Question, Work
 from mailmove.errors import (
     Exit,
@@ -30,7 +32,7 @@ from mailmove.plan.steps import Came
 from mailmove.report.again import Again
 from mailmove.report.json import document
 from mailmove.report.progress import Meter
-from mailmove.safe import visible
+from mailmove.safe import few, visible
 
 _TELL_EVERY = 0.1  # seconds; each time wakes the main thread, which costs more than most messages do
 
@@ -71,6 +73,8 @@ class Told:
     json: dict[str, Any] = field(default_factory=dict)
     came: Mapping[str, Came] | None = None
     """What is to be remembered of it, by command."""
+    figures: Mapping[str, int] = field(default_factory=dict)
+    """What several accounts add up to."""
 
     def text(self, _: Again, /) -> Iterable[str]:
         """What to print, unless that is JSON."""
@@ -86,8 +90,17 @@ class Told:
 Start = Callable[[Work], Generator[Progress, None, R]]
 
 
-def telling(setup: Setup, report: Report[R], start: Start[R]) -> Start[Told]:
-    """The same job, of whose result only what will be printed is kept: it may hold every message of an account."""
+def telling(
+    setup: Setup,
+    report: Report[R],
+    start: Start[R],
+    figures: Callable[[R], Mapping[str, int]] = lambda _: {},
+    text: Callable[[R, Again], Iterable[str]] | None = None,
+) -> Start[Told]:
+    """The same job, of whose result only what will be printed is kept: it may hold every message of an account.
+
+    ``figures`` are its numbers that add up with those of other accounts, ``text`` is told instead of the report's.
+    """
 
     def told(work: Work) -> Generator[Progress, None, Told]:
         result = yield from start(work)
@@ -97,8 +110,8 @@ def telling(setup: Setup, report: Report[R], start: Start[R]) -> Start[Told]:
             came = {"": Came(result.exit, what, result.exit.name.lower() if result.exit else "")}
         if setup.json:
             return Told(result.exit, json=report.as_json(result), came=came)
-        lines = report.problems if setup.quiet else report.text
-        return Told(result.exit, tuple(lines(result, work.again)), came=came)
+        lines = report.problems if setup.quiet else text or report.text
+        return Told(result.exit, tuple(lines(result, work.again)), came=came, figures=figures(result))
 
     return told
 
@@ -128,11 +141,11 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     def work() -> None:
         for share in iter(shares.get, None):
             threading.current_thread().name = visible(share.name)  # in front of what -v logs
-            outcome = _attempt(share, begin)
+            outcome = _attempt(share, begin, setup)
             said.ended(outcome.exit, getattr(outcome.result, "lines", ()), outcome.error)
             told.put((share.place, outcome))
 
-    with Signals(cancel) as signals, Meter(shown=setup.progress) as meter:
+    with Signals(cancel) as signals, Meter(len(places), shown=setup.progress) as meter:
         for place in places:
             try:
                 with signals.break_off():
@@ -140,6 +153,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                     secret = credentials.resolve(place.account, alone=alone) if asked and place.account else None
             except MailmoveError as error:
                 outcomes[place] = Outcome(place, error=error)
+                meter.done(place.name)
             else:
                 shares.put(Work(place, cancel, setup.memory, secret, slots, told, setup.again(place)))
         waiting = shares.qsize()
@@ -154,6 +168,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
             if isinstance(news, Outcome):
                 outcomes[place] = news
                 waiting -= 1
+                meter.done(place.name)
             elif isinstance(news, Question):
                 meter.clear()
                 try:
@@ -164,7 +179,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                     news.answer.put(None)  # where it came between the answer and handing it over
             else:
                 for progress in news:
-                    meter.show(visible(place.name), progress)
+                    meter.show(place.name, progress)
     return [outcomes[place] for place in places]
 
 
@@ -182,14 +197,16 @@ def present(
     report: Report[R],
     *,
     together: Callable[[Sequence[R], Again], Iterable[str]] | None = None,
+    total: Callable[[Sequence[Mapping[str, int]], int], Iterable[str]] | None = None,
     remembered: bool = False,
 ) -> Exit:
     """Print what a command came to, for all its accounts, and return the exit code of the whole run.
 
-    ``together`` tells several results at once, where that is not one after the other. ``remembered``: what it came to
-    is noted for ``mailmove status``; that this fails changes nothing of the report.
+    ``together`` tells several results at once, where that is not one after the other; else ``total`` ends them, told
+    the figures of each and how many accounts there are. ``remembered``: what it came to is noted for
+    ``mailmove status``; that this fails changes nothing of the report.
     """
-    exit_code = conclude(outcomes)
+    exit_code = _told(outcomes)
     if remembered:
         from mailmove.cli import remembering
 
@@ -200,39 +217,69 @@ def present(
     if setup.json:
         failed = [o.as_json() for o in outcomes if o.error]
         print(document(command, exit_code, accounts=[*map(report.as_json, results), *failed]))
-        return exit_code
-    if together is not None and len(results) > 1 and not setup.quiet:
-        _print(together(results, setup.again()))
-        return exit_code
-    for outcome in outcomes:
-        result, again = outcome.result, setup.again(outcome.place)
-        if result is not None and not setup.quiet:
-            _print(report.text(result, again))
-        elif result is not None and result.exit:
-            print("\n".join(report.problems(result, again)), file=sys.stderr)
+    elif together is not None and len(results) > 1 and not setup.quiet:
+        tell(together(results, setup.again()))
+    else:
+        _one_after_the_other(setup, outcomes, report)
+        if total is not None and len(outcomes) > 1 and not setup.quiet:
+            tell(total([result.figures for result in results if isinstance(result, Told)], len(outcomes)))
+    _attention(outcomes)
     return exit_code
 
 
-def _print(lines: Iterable[str]) -> None:
-    """Each line as soon as it is known: there may be many."""
-    for line in lines:
-        print(line)
+def _one_after_the_other(setup: Setup, outcomes: Sequence[Outcome[R]], report: Report[R]) -> None:
+    for outcome in outcomes:
+        result, again = outcome.result, setup.again(outcome.place)
+        if result is not None and not setup.quiet:
+            tell(report.text(result, again))
+        elif result is not None and result.exit:
+            tell(report.problems(result, again), sys.stderr)
 
 
 def conclude(outcomes: Sequence[Outcome[R]]) -> Exit:
     """Print on standard error what failed, and return the exit code of the whole run."""
+    exit_code = _told(outcomes)
+    _attention(outcomes)
+    return exit_code
+
+
+def _told(outcomes: Sequence[Outcome[R]]) -> Exit:
     for outcome in outcomes:
-        if isinstance(outcome.error, MailmoveError):
-            print(f"{visible(outcome.place.name)}: {outcome.error}", file=sys.stderr)
-        elif outcome.error is not None:
+        if outcome.error is not None and not isinstance(outcome.error, MailmoveError):
             raise outcome.error
-    failed = [visible(outcome.place.name) for outcome in outcomes if outcome.exit]
-    if len(outcomes) > 1 and failed:
-        print(f"{len(failed)} of {len(outcomes)} accounts need attention: {', '.join(failed)}", file=sys.stderr)
+    for line in failures((o.place.name, o.place.account, o.error) for o in outcomes if o.error is not None):
+        say(line)
     return most_serious(outcome.exit for outcome in outcomes)
 
 
-def _attempt(share: Work, start: Start[R]) -> Outcome[R]:
+def _attention(outcomes: Sequence[Outcome[R]]) -> None:
+    """The last line of all, where a long report does not hide it."""
+    failed = [visible(outcome.place.name) for outcome in outcomes if outcome.exit]
+    if len(outcomes) > 1 and failed:
+        sys.stdout.flush()
+        say(f"{len(failed)} of {len(outcomes)} accounts need attention: {', '.join(failed)}")
+
+
+def failures(failed: Iterable[tuple[str, Account | None, BaseException]]) -> Iterator[str]:
+    """What went wrong with which accounts: told once for all accounts of one host that fail in the same way."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    told: dict[tuple[str, str], str] = {}
+    for name, account, error in failed:
+        host, text = (account.endpoint.host, str(error)) if account else (name, str(error))
+        for own in (name, account.endpoint.user) if account else ():
+            text = re.sub(rf"(?<![\w.@-]){re.escape(visible(own))}(?![\w@-])", "ACCOUNT", text)
+        alike.setdefault((host, text), []).append(name)
+        told.setdefault((host, text), str(error))
+    for (host, text), names in alike.items():
+        if len(names) == 1:
+            yield f"{visible(names[0])}: {told[host, text]}"
+        else:
+            what, _, next_step = re.sub(rf"^{re.escape(host)}(:\d+)?:? ", "", text).partition("\n")
+            shown = f"{len(names):,} accounts at {visible(host)}: {what.rstrip('.')}: {', '.join(few(names, 3))}"
+            yield f"{shown}\n{next_step}" if next_step else shown
+
+
+def _attempt(share: Work, start: Start[R], setup: Setup) -> Outcome[R]:
     try:
         share.cancel.check()
         job = start(share)
@@ -250,7 +297,9 @@ def _attempt(share: Work, start: Start[R]) -> Outcome[R]:
     except Interrupted:
         return Outcome(share.place, error=Interrupted("interrupted before anything was done"))
     except LoginRefused as error:
-        return Outcome(share.place, error=in_provider_terms(error, share.account).bare())
+        return Outcome(
+            share.place, error=in_provider_terms(error, share.account, _another_password(share.place, setup)).bare()
+        )
     except MailmoveError as error:
         return Outcome(share.place, error=error.bare())
     except BaseException as error:  # noqa: BLE001 - reported by the main thread
@@ -266,11 +315,18 @@ def finish(job: Generator[Progress, None, T]) -> T:
             return cast(T, done.value)
 
 
-def in_provider_terms(error: LoginRefused, account: Account) -> LoginRefused:
-    """The error with what this account's provider wants of a login, where mailmove knows that."""
+def in_provider_terms(error: LoginRefused, account: Account, then: str = "") -> LoginRefused:
+    """The error with what this account's provider wants of a login, where mailmove knows that, and what to do then."""
     from mailmove.accounts.discovery import providers
 
     provider = providers.of_login(account.endpoint.host, account.endpoint.user)
-    if provider is None:
-        return error
-    return LoginRefused(error.what, f"{provider.needs}\n  Then: mailmove account password {visible(account.name)}")
+    needs = provider.needs if provider else error.next_step
+    return LoginRefused(error.what, f"{needs} Then: {then}" if then else needs)
+
+
+def _another_password(place: Place, setup: Setup) -> str:
+    """The command that gives an account another password; none where that is no account's, or a program tells it."""
+    account = place.account
+    if account is None or place.url or account.password_command or account.token_command:
+        return ""
+    return Again(account.name, tuple(meaning(config=setup.config_file))).command("account password")

@@ -67,7 +67,8 @@ class Wanted:
 
         for place in self.places or ():
             if place.lower() not in language.PLACES:
-                raise UsageError(f"--in takes {', '.join(language.PLACES)}, not {visible(place)}")
+                known = ", ".join(language.PLACES)
+                raise UsageError(f"--in does not take {visible(place)}", f"It takes {known}.")
         places = [where for place in self.places or () for where in language.PLACES[place.lower()]]
         found = language.parse(
             map(typed, self.text or ()), _moment, places or EVERYWHERE, excluded=map(typed, self.without or ())

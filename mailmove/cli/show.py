@@ -39,6 +39,7 @@ def show(
     ] = ".",
 ) -> None:
     """Show a message's header and text in the terminal. Needs no server and fetches nothing from anywhere."""
+    from mailmove.cli.terminal import tell
     from mailmove.errors import UsageError
     from mailmove.jobs.show import Look, letter
     from mailmove.report.letter import text
@@ -52,7 +53,7 @@ def show(
         elif html or open_:
             _write_page(found, os.path.expanduser(output), open_=open_)
         else:
-            print("\n".join(text(letter(found, Look(headers, quotes)), again)))
+            tell(text(letter(found, Look(headers, quotes)), again))
 
 
 @contextmanager

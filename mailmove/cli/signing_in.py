@@ -33,7 +33,7 @@ def obtain(account: Account) -> tuple[LoginTest, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where a secret is now, in words; ``file``, when that is a file because there is no usable keyring."""
+    """Where a secret is now, such as ``in the keyring``; ``file``, when that is for want of a usable keyring."""
 
     place: str
     file: str | None = None
@@ -51,7 +51,7 @@ def keep(account: Account, secret: str | None, setup: Setup, *, anew: bool = Fal
     :raises RefusedError: when the user does not want it there.
     """
     if secret is None:
-        return Kept("the command's own")
+        return Kept("told by the command that you named")
     place = vault.of(account)
     if account.secret_file:
         if not anew:
@@ -105,7 +105,7 @@ def _written(place: Vault, secret: str) -> Kept:
         before = None
     if before != secret:
         place.write(secret)
-    return Kept(place.place, undo=place.forget if before is None else lambda: place.write(before))
+    return Kept(f"in {place.place}", undo=place.forget if before is None else lambda: place.write(before))
 
 
 def _signed_in(account: Account) -> tuple[LoginTest, str | None]:

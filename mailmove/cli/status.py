@@ -12,6 +12,7 @@ import typer
 
 from mailmove.cli import options
 from mailmove.cli.options import Place, Setup
+from mailmove.cli.terminal import tell
 from mailmove.errors import ArchiveError, LackingError, MailmoveError, UsageError, most_serious
 
 if TYPE_CHECKING:
@@ -117,12 +118,11 @@ def _tell(setup: Setup, found: Sequence[tuple[Status, Place | None]], limit: tim
     agains = [setup.again(place) for _, place in found]
     if setup.quiet and not setup.json:
         for result, again in zip(results, agains, strict=True):
-            for line in report.problems(result, again):
-                print(line)
+            tell(report.problems(result, again))
     elif not setup.json and not results:
         print(f"There is no account yet.\n{options.NO_ACCOUNT}")
     elif not setup.json:
-        print("\n".join(report.together(results, agains)))
+        tell(report.together(results, agains))
     return exit_code
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
+import logging
 import sys
-import textwrap
+from collections.abc import Iterable
+from typing import TextIO
 
 from mailmove import streams
+from mailmove.report.fitting import columns, fit
+
+
+class Fitting(logging.Formatter):
+    """Lines of a log that are no wider than the terminal of standard error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record, as :meth:`logging.Formatter.format` has it."""
+        return fit(super().format(record), columns(sys.stderr))
 
 
 def attended() -> bool:
@@ -16,8 +26,15 @@ def attended() -> bool:
 
 def say(text: str) -> None:
     """Tell something on the way to the result."""
-    width = min(100, shutil.get_terminal_size().columns)
-    print(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False), file=sys.stderr, flush=True)
+    tell([text], sys.stderr)
+
+
+def tell(lines: Iterable[str], stream: TextIO | None = None) -> None:
+    """Print lines, at a terminal none wider than that; without a ``stream`` on standard output."""
+    stream = stream or sys.stdout
+    for line in lines:
+        print(fit(line, columns(stream)), file=stream)
+    stream.flush()
 
 
 def ask(question: str, default: str = "") -> str:
@@ -37,7 +54,7 @@ def confirm(question: str) -> bool:
 
 
 def _answer(prompt: str) -> str:
-    answer = streams.ask(prompt)
+    answer = streams.ask(fit(prompt.rstrip(), columns(sys.stderr)) + " ")
     if answer is None:
         raise EOFError
     return answer

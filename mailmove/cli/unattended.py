@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from mailmove.accounts.schedule import cron
 from mailmove.accounts.schedule.job import Job
 from mailmove.cli.options import Given, meaning
+from mailmove.cli.terminal import say, tell
 
 # What tells mailmove where its files are; a crontab that is to use the same files must say the same.
 _PLACES = ("MAILMOVE_CONFIG", "MAILMOVE_STATE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
@@ -26,14 +27,16 @@ def test(accounts: Sequence[str], given: Given) -> int:
     more = ["--jobs", str(given.jobs)]
     more += [*["--json"] * given.json, *["--quiet"] * given.quiet, *["--verbose"] * given.verbose]
     done = _run(["account", "test", *common, *more])
-    sys.stderr.write(done.stderr)
+    if done.stderr:
+        say(done.stderr.rstrip())
     if given.json and done.stdout:
         document = jsonlib.loads(done.stdout)
         print(jsonlib.dumps({**document, "unattended": True, "crontab": crontab(common)}, indent=1))
         return done.returncode
-    sys.stdout.write(done.stdout)
+    if done.stdout:
+        tell(done.stdout.splitlines())
     if done.returncode == 0 and not given.quiet:
-        print("It works without a terminal and without your environment. To have it done every night:")
+        tell(["It works without a terminal and without your environment. To have it done every night:"])
         print("  mailmove schedule install     or by hand, crontab -e:")
         print("\n".join(f"  {line}" for line in crontab(common)))
     return done.returncode

@@ -28,6 +28,7 @@ from mailmove.imap.slots import Slots
 from mailmove.jobs.progress import Progress
 from mailmove.model import Secret
 from mailmove.report.again import ALL, Again
+from mailmove.report.fitting import columns, fit
 from mailmove.safe import visible
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Question:
         """
         answer: str | RefusedError | None = None
         try:
-            streams.show("\n".join(self.text) + "\n", sys.stdout)
+            streams.show(fit("\n".join(self.text), columns(sys.stdout)) + "\n", sys.stdout)
             streams.show(self.prompt, sys.stderr)
             answer = streams.line()
         except (OSError, ValueError) as error:

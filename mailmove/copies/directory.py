@@ -163,7 +163,7 @@ def identity(path: str) -> str:
     finally:
         place.leave()
     if found is None:
-        raise ArchiveError(f"{visible(path)} is no copy of an archive")
+        raise ArchiveError(f"{visible(path)} is no copy of an archive", "Make one: mailmove copy")
     return found.id
 
 

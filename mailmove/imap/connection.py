@@ -68,7 +68,10 @@ class _IMAP4(imaplib.IMAP4):
         sock = socket.create_connection((host, port), min(CONNECT_TIMEOUT, self._endpoint.timeout))
         try:
             if self._endpoint.security is Security.NONE and not is_loopback(sock.getpeername()[0]):
-                raise RefusedError(f"{host} is not on this machine: no password goes there in the clear")
+                raise RefusedError(
+                    f"{host} is not on this machine: no password goes there in the clear",
+                    "Use imaps:// (TLS from the start) or imap:// (STARTTLS).",
+                )
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is None:
                 sock.recv(1, socket.MSG_PEEK)  # no greeting: the wrong port, which is not to be tried again and again
@@ -98,7 +101,7 @@ class _IMAP4(imaplib.IMAP4):
         line = self.reader.line()
         self._count(len(line) + LINE_COST)
         line = _spelled(line)
-        if line.startswith(b"+") and not self._asks:
+        if line.startswith(b"+") and self.tagnum and not self._asks:  # the greeting comes before any command
             raise Disconnected("the server wants more of a command that is complete")
         if bye := _BYE.fullmatch(line):
             line = self._completion_after(bye)
@@ -279,7 +282,10 @@ def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
         return
     mechanism = next((m for m in ("OAUTHBEARER", "XOAUTH2") if client.has_capability(f"AUTH={m}")), None)
     if mechanism is None:
-        raise LackingError(f"{endpoint.host} offers neither OAUTHBEARER nor XOAUTH2: it takes no access tokens")
+        raise LackingError(
+            f"{endpoint.host} offers neither OAUTHBEARER nor XOAUTH2: it takes no access tokens",
+            "Give it a password instead: mailmove account add --oauth no",
+        )
     send = client.oauthbearer_login if mechanism == "OAUTHBEARER" else client.oauth2_login
     token = secret.token(renew=False)
     try:
@@ -333,6 +339,8 @@ def _who(endpoint: Endpoint) -> str:
 def _answer(error: Exception) -> str:
     """The server's words; imaplib hands some of them over as octets, of which imapclient keeps the Python notation."""
     text = re.sub(r"^[\w ]+ failed: ", "", str(error))
+    refused = re.fullmatch(r"[\w ]+ command error: (?:NO|BAD) \[(b['\"].*)\]", text, re.DOTALL)
+    text = refused[1] if refused else text
     try:
         octets = ast.literal_eval(text) if text[:2] in ("b'", 'b"') else None
     except (SyntaxError, ValueError):
@@ -363,10 +371,12 @@ def _explain(error: Exception, where: str, ca_file: str | None) -> MailmoveError
         return Unreachable(f"{where}: {error.strerror or error}", "Check host and port, or try again later.")
     if isinstance(error, imaplib.IMAP4.error):
         text = _greeting(error)
+        if not text or text.startswith("unexpected response"):  # "+OK" of POP3 is no greeting, "220" of SMTP even less
+            return Unreachable(f"{where} does not answer as an IMAP server", _CHECK_PORT)
         return refusal.busy(text) or Unreachable(f"{where} turned us away: {visible(text)}", "Try again later.")
-    return Unreachable(f"{where} does not answer as an IMAP server: {visible(str(error))}")
+    return Unreachable(f"{where} does not answer as an IMAP server: {visible(str(error))}", _CHECK_PORT)
 
 
 def _greeting(error: Exception) -> str:
     first = error.args[0] if error.args else ""
-    return first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
+    return first.decode("utf-8", "replace") if isinstance(first, bytes) else _answer(error) if first else ""

@@ -46,7 +46,7 @@ def _made(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _no_authority(ca_file: str, error: OSError) -> RefusedError:
-    return RefusedError(f"{visible(ca_file)}: not a file of certificates ({error})")
+    return RefusedError(f"{visible(ca_file)}: not a file of certificates ({error})", "Name one in PEM: --ca-file")
 
 
 def untrusted(where: str, error: ssl.SSLCertVerificationError, ca_file: str | None) -> RefusedError:

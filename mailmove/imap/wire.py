@@ -151,7 +151,9 @@ class Wire:
             raise Disconnected("the connection is closed")
         for word in words:
             if not sendable(word):
-                raise UsageError(f"{visible(bytes(word))} holds a control character that IMAP cannot carry")
+                raise UsageError(
+                    f"{visible(bytes(word))} holds a control character that IMAP cannot carry", "Leave it out."
+                )
         self._arrivals = 0
         self._count += 1
         self._asked = words[0].decode("ascii", "replace")

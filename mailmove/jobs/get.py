@@ -103,7 +103,7 @@ def safe_name(name: str, longest: int = layout.NAME_MAX) -> str:
 def _directory(path: str) -> int:
     os.makedirs(path, exist_ok=True)
     if not os.path.isdir(path):
-        raise UsageError(f"{visible(path)} is not a directory")
+        raise UsageError(f"{visible(path)} is not a directory", "Name another: -o DIR")
     return durable.open_dir(path)
 
 

@@ -24,27 +24,37 @@ class LastExport:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """An account and its archive; ``messages`` and ``octets`` are None while there is no archive."""
+    """An account and its archive; ``messages`` and ``octets`` are None while there is no archive.
 
-    account: Account
+    ``account`` is None for an archive whose account is not configured; ``name`` is then its directory.
+    """
+
+    name: str
+    account: Account | None
     messages: int | None = None
     octets: int | None = None
     last: LastExport | None = None
 
     exit = Exit.DONE
 
+    @property
+    def configured(self) -> Account:
+        """The account, of what is no mere archive."""
+        assert self.account is not None
+        return self.account
 
-def overview(account: Account, archive: Archive | None) -> Generator[Progress, None, Overview]:
-    """Look at one account's archive.
+
+def overview(name: str, account: Account | None, archive: Archive | None) -> Generator[Progress, None, Overview]:
+    """Look at one archive.
 
     :raises ArchiveError: when it cannot be read.
     """
     yield from ()
     if archive is None:
-        return Overview(account)
+        return Overview(name, account)
     messages, octets = archive.index.count()
     run = archive.index.last_run("export")
     if run is None:
-        return Overview(account, messages, octets)
+        return Overview(name, account, messages, octets)
     at = parse_timestamp(run[0])
-    return Overview(account, messages, octets, LastExport(at, datetime.now(UTC) - at, Exit(run[1])))
+    return Overview(name, account, messages, octets, LastExport(at, datetime.now(UTC) - at, Exit(run[1])))

@@ -186,7 +186,9 @@ def _certificates(file: str) -> list[Certificate]:
         with open(os.path.expanduser(file), "rb") as opened:
             return load_pem_x509_certificates(opened.read())
     except (OSError, ValueError) as error:
-        raise ArchiveError(f"{visible(file)} cannot be read as certificates: {visible(str(error))}") from None
+        raise ArchiveError(
+            f"{visible(file)} cannot be read as certificates: {visible(str(error))}", "Name a file of them in PEM."
+        ) from None
 
 
 def _is_signer(one: Certificate, reply: Any) -> bool:

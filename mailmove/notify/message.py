@@ -13,6 +13,7 @@ from mailmove.errors import LackingError, Unreachable
 from mailmove.safe import visible
 
 TIMEOUT = 60  # seconds
+_LOOK = "How it is set up: [notify] of the configuration, mailmove help notify."
 _SENDMAIL = ("/usr/sbin/sendmail", "-i", "-t")
 
 
@@ -25,9 +26,9 @@ def run(command: Sequence[str], text: str) -> None:
         done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         told = error.strerror if isinstance(error, OSError) and error.strerror else "it did not end"
-        raise Unreachable(f"the command for notices cannot be run: {told}") from None
+        raise Unreachable(f"the command for notices cannot be run: {told}", _LOOK) from None
     if done.returncode:
-        raise Unreachable(f"the command for notices failed (exit {done.returncode})")
+        raise Unreachable(f"the command for notices failed (exit {done.returncode})", _LOOK)
 
 
 def mail(to: str, subject: str, text: str, *, server: str = "", sender: str = "") -> None:
@@ -46,7 +47,7 @@ def mail(to: str, subject: str, text: str, *, server: str = "", sender: str = ""
         with smtplib.SMTP(host, int(port or 25), socket.gethostname(), TIMEOUT) as smtp:
             smtp.send_message(message)
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        raise Unreachable(f"the notice could not be sent by mail: {visible(str(error))}") from None
+        raise Unreachable(f"the notice could not be sent by mail: {visible(str(error))}", _LOOK) from None
 
 
 def send(urls: Sequence[str], subject: str, text: str) -> None:
@@ -66,4 +67,4 @@ def send(urls: Sequence[str], subject: str, text: str) -> None:
         if not told.add(url) or not told.notify(title=subject, body=text):
             failed.append(str(number))
     if failed:
-        raise Unreachable(f"notices could not be sent by urls {', '.join(failed)} of {len(urls)}")
+        raise Unreachable(f"notices could not be sent by urls {', '.join(failed)} of {len(urls)}", _LOOK)

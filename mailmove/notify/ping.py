@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mailmove.errors import Unreachable
 
 TIMEOUT = 10  # seconds
+_LOOK = "Its URL is the ping of [notify] in the configuration."
 
 
 class Signal(StrEnum):
@@ -35,8 +36,8 @@ def ping(url: str, signal: Signal, run: str, counts: str = "") -> None:
             answer.read(1024)
     except urllib.error.HTTPError as error:
         error.close()
-        raise Unreachable(f"the ping was refused: HTTP status {error.code}") from None
+        raise Unreachable(f"the ping was refused: HTTP status {error.code}", _LOOK) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         told = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
-        raise Unreachable(f"the ping failed: {told}") from None
+        raise Unreachable(f"the ping failed: {told}", _LOOK) from None

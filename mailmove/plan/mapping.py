@@ -126,4 +126,6 @@ def _encoded(name: str) -> bytes:
     try:
         return utf7.encode(name)
     except UnicodeEncodeError:
-        raise RefusedError(f"{visible(name)} is not a name that IMAP can write") from None
+        raise RefusedError(
+            f"{visible(name)} is not a name that IMAP can write", "Name another: --into FOLDER"
+        ) from None

@@ -19,15 +19,16 @@ from mailmove.plan.retention import Stays, Tally
 from mailmove.plan.usage import Freed
 from mailmove.report import words
 from mailmove.report.again import ALL, Again
-from mailmove.report.table import Column, table
+from mailmove.report.table import Column, fits, table
 from mailmove.safe import visible
-from mailmove.units import Age, format_size, plural, timestamp
+from mailmove.units import format_size, plural, timestamp
 
 LINES = 24
 """The default report of one account and the prompt after it fit a terminal of 25 lines."""
 FEWEST = 3
 """So many folders are told however little room there is."""
 _BAR = 20
+_LONG = 28  # a name of more characters has a line to itself
 _SOURCES = {Source.SERVER: "", Source.CONFIGURED: "sum of sizes, limit configured", Source.SUM: "sum of sizes"}
 _NOBODY = {By.SENDER: "(no sender)", By.LIST: "(not from a list)", By.YEAR: "(no year)"}
 
@@ -68,7 +69,7 @@ class Report:
             rows.append((visible(result.account), *amounts, day, growth, _SOURCES[gauge.source]))
         heads = ("used", "limit", "full", "full on", "growth a day")
         yield from table(
-            [Column("Account", cut=True), *(Column(head, figures=True) for head in heads), Column("")], rows
+            [Column("Account", cut=8), *(Column(head, figures=True) for head in heads), Column(below=True)], rows
         )
         for result in results:
             yield from self.problems(result)
@@ -111,7 +112,7 @@ class Report:
                     "stays": {why.value: _tally_json(tally) for why, tally in what_if.freed.stays.items()},
                     "left": what_if.left,
                     "percent_after": words.hundredths(what_if.percent),
-                    "command": command(result, what_if.age),
+                    "command": command(result, what_if.age.text),
                 }
                 for what_if in result.what_ifs
             ],
@@ -138,6 +139,9 @@ class Report:
     def _quota(self, result: AuditResult) -> Iterator[str]:
         """A line for each gauge, the account's name before the first."""
         quota, before = result.quota, visible(result.account)
+        if len(before) > _LONG:
+            yield before
+            before = ""
         many = len({gauge.root for gauge in quota.gauges}) > 1
         for gauge in quota.gauges:
             root = f"   {visible(gauge.root, 40)}" if many and gauge.root else ""
@@ -146,7 +150,7 @@ class Report:
                 labels.append(quota.lacking)
             label = "; ".join(filter(None, labels))
             bar = "" if gauge.percent is None else f"   {words.percent(gauge.percent)}  {_bar(gauge.percent)}"
-            yield f"{before}{root}   {self._of(gauge)}{bar}{f'   ({label})' if label else ''}"
+            yield f"{before}{root}   {self._of(gauge)}{bar}{f'     ({label})' if label else ''}"
             before = " " * len(before)
 
     def _growth(self, result: AuditResult) -> Iterator[str]:
@@ -170,9 +174,9 @@ class Report:
         shown = folders if len(folders) <= room + 1 else folders[:room]
         everything = result.all.octets
         columns = [
-            Column("Folder", cut=True),
+            Column("Folder", cut=8),
             Column("messages", figures=True),
-            Column("unread", figures=True),
+            Column("unread", figures=True, spare=1),
             Column("size", figures=True),
             Column("share", figures=True),
         ]
@@ -185,7 +189,7 @@ class Report:
             if not result.quick:
                 rows[-1] += [_date(one.oldest), _date(one.newest)]
         if not result.quick:
-            columns += [Column("oldest"), Column("newest")]
+            columns += [Column("oldest", spare=1), Column("newest", spare=1)]
         yield from table(columns, rows)
         if others := folders[len(shown) :]:
             messages = plural(sum(one.messages for one in others), "message")
@@ -199,12 +203,16 @@ class Report:
             yield "So ages here go by the day of sending, as with prune --age-by sent."
         bands = [*result.bands, *([Band(None, result.undated)] if result.undated.messages else [])]
         heads = [*_band_names(result.bands), "undated"]
-        columns = [Column("Age"), *(Column(head, figures=True) for _, head in zip(bands, heads, strict=False))]
-        rows = [
-            ["messages", *(f"{band.tally.messages:,}" for band in bands)],
-            ["size", *(self._size(band.tally.octets) for band in bands)],
-        ]
-        yield from table(columns, rows)
+        names = ["Age", *(head for _, head in zip(bands, heads, strict=False))]
+        messages = ["messages", *(f"{band.tally.messages:,}" for band in bands)]
+        sizes = ["size", *(self._size(band.tally.octets) for band in bands)]
+        columns = [Column(name, figures=name != "Age") for name in names]
+        if fits(columns, [messages, sizes]):
+            yield from table(columns, [messages, sizes])
+        else:  # a line for each age
+            _, *bands_below = zip(names, messages, sizes, strict=True)
+            heads_beside = ("Age", "messages", "size")
+            yield from table([Column(head, figures=head != "Age") for head in heads_beside], bands_below)
 
     def _what_ifs(self, result: AuditResult) -> Iterator[str]:
         gauge = result.quota.tightest
@@ -213,9 +221,14 @@ class Report:
             freed = what_if.freed
             worth = self._amount(gauge, gauge.worth(freed.all)) if gauge.frees else self._size(freed.all.octets)
             after = self._amount(gauge, what_if.left) if what_if.percent is None else words.percent(what_if.percent)
-            rows.append([what_if.age.text, worth, after, _archived(freed), command(result, what_if.age)])
+            rows.append([what_if.age.text, worth, after, _archived(freed), command(result, what_if.age.text)])
         heads = ("frees", "leaves", "archived")
-        yield from table([Column("Older than"), *(Column(head, figures=True) for head in heads), Column("")], rows)
+        columns = [Column("Older than"), *(Column(head, figures=True) for head in heads), Column()]
+        if fits(columns, rows):
+            yield from table(columns, rows)
+        else:
+            yield from table(columns[:-1], [row[:-1] for row in rows])
+            yield f"To free that: {command(result, 'AGE')}"
 
     def _kept(self, result: AuditResult) -> Iterator[str]:
         stays = result.what_ifs[0].freed.stays
@@ -233,8 +246,8 @@ class Report:
             (self._size(big.octets), _date(big.date), big.folder.shown, str(big.uid), big.sender, big.subject)
             for big in result.biggest
         ]
-        columns = [Column("Biggest", figures=True), Column("date"), Column("folder", cut=True)]
-        columns += [Column("UID", figures=True), Column("from", cut=True), Column("subject", cut=True)]
+        columns = [Column("Biggest", figures=True), Column("date"), Column("folder", cut=8)]
+        columns += [Column("UID", figures=True), Column("from", cut=8, spare=1), Column("subject", cut=8)]
         yield from table(columns, rows)
 
     def _groups(self, top: TopGroups) -> Iterator[str]:
@@ -243,7 +256,7 @@ class Report:
         if top.others:
             rows.append((f"{top.others:,} others", "", *self._figures(top.rest, everything)))
         heads = ("messages", "size", "share")
-        columns = [Column(top.by.value.title(), cut=True), Column("", cut=True)]
+        columns = [Column(top.by.value.title(), cut=8), Column(cut=8)]
         yield from table([*columns, *(Column(head, figures=True) for head in heads)], rows)
 
     def _figures(self, tally: Tally, everything: int) -> tuple[str, str, str]:
@@ -255,9 +268,9 @@ class Report:
             return "Local archive: none yet."
         held, everything = result.archived, result.all
         if not held.messages:
-            return f"Local archive: holds none of this. {words.path(result.archive)}"
+            return f"Local archive: holds none of this   {words.path(result.archive)}"
         what = f"{held.messages:,} of {plural(everything.messages, 'message')} ({self._size(held.octets)})"
-        return f"Local archive: {what} in {words.path(result.archive)}"
+        return f"Local archive: {what}   {words.path(result.archive)}"
 
     def _of(self, gauge: Gauge) -> str:
         if gauge.limit is None:
@@ -280,10 +293,10 @@ class Report:
         return f"{octets:,}" if self.exact else format_size(octets)
 
 
-def command(result: AuditResult, age: Age) -> str:
+def command(result: AuditResult, age: str) -> str:
     """The command that does what a what-if says, to copy."""
     by = ("--age-by", "sent") if result.age_by is AgeBy.SENT else ()
-    return shlex.join(("mailmove", "prune", *result.again, "--older-than", age.text, *by))
+    return shlex.join(("mailmove", "prune", *result.again, "--older-than", age, *by))
 
 
 def _next(result: AuditResult) -> str:
@@ -291,7 +304,7 @@ def _next(result: AuditResult) -> str:
         return f"Next: {shlex.join(('mailmove', 'export', *result.again))}     changes nothing on the server"
     freeing = [what_if for what_if in result.what_ifs if what_if.freed.all.messages]
     if freeing:
-        return f"Next: {command(result, freeing[-1].age)}     asks before it deletes"
+        return f"Next: {command(result, freeing[-1].age.text)}     asks before it deletes"
     return "Nothing to do: all of it is archived, and nothing is old enough to be pruned."
 
 

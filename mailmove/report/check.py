@@ -271,7 +271,7 @@ def _copy_problems(result: CheckResult, again: Again) -> Iterator[str]:
 
 
 def _table(rows: Sequence[Some]) -> Iterator[str]:
-    columns = [Column(cut=True), Column(figures=True), Column(figures=True), Column()]
+    columns = [Column(cut=8), Column(figures=True), Column(figures=True), Column(below=True)]
     cells = [(visible(row.folder), f"{len(row.uids):,}", _size(row), visible(words.uids(row.uids), 60)) for row in rows]
     yield from table(columns, cells, indent=2)
 

@@ -30,7 +30,7 @@ def plan(result: EraseResult, _: Again = ALL) -> Iterator[str]:
         )
         for found in result.messages
     ]
-    columns = [Column(), Column(), Column(cut=True), Column(cut=True), Column(figures=True)]
+    columns = [Column(), Column(), Column(cut=8), Column(cut=8), Column(figures=True)]
     yield from table(columns, rows, indent=2)
     places = [f"{plural(number, 'file')} {_PLACES[place]}" for place, number in sorted(result.files.items())]
     yield f"{plural(result.copies, 'message')}, counting exact copies: {', '.join(places) or 'no file'}."

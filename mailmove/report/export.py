@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mailmove.errors import Exit
@@ -20,7 +20,8 @@ def text(result: ExportResult, again: Again = ALL) -> Iterator[str]:
     listed, archived = result.total("listed"), result.total("archived")
     if result.failures or result.stopped:
         yield from problems(result, again)
-        yield f"{plural(archived, 'message')} that the server lists are safe in {words.path(result.path)}"
+        yield f"{plural(archived, 'message')} that the server lists are safe in"
+        yield f"  {words.path(result.path)}"
         if not result.stopped:
             yield "Next: run the same command again; what is safe is not fetched twice."
         return
@@ -43,6 +44,17 @@ def text(result: ExportResult, again: Again = ALL) -> Iterator[str]:
     yield "Nothing changed on the server."
     if fetched:
         yield f"Next: {again.command('find', 'invoice')}     reads one back"
+
+
+def one_of_several(result: ExportResult, again: Again = ALL) -> Iterator[str]:
+    """The same in a line, unless something is to be said of it."""
+    if result.failures or result.stopped:
+        yield from text(result, again)
+        return
+    new = result.total("fetched") + result.total("linked")
+    came = f"{new:,} new ({format_size(result.total('octets'))})" if new else "nothing new"
+    yield f"{visible(result.account)}: all {plural(result.total('archived'), 'message')} archived, {came}"
+    yield from notes(result)
 
 
 def problems(result: ExportResult, again: Again = ALL) -> Iterator[str]:
@@ -68,6 +80,24 @@ def came(result: ExportResult) -> dict[str, Came]:
     kind = result.exit.name.lower() if result.exit else ""
     news = tuple(f"{one.folder.shown}: {one.renumbered}" for one in result.folders if one.renumbered)
     return {"export": Came(result.exit, what, kind, news=news)}
+
+
+def figures(result: ExportResult) -> dict[str, int]:
+    """What several accounts add up to."""
+    new = result.total("fetched") + result.total("linked")
+    return {
+        "whole": not (result.failures or result.stopped),
+        "archived": result.total("archived"),
+        "new": new,
+        "octets": result.total("octets"),
+    }
+
+
+def total(several: Sequence[Mapping[str, int]], accounts: int) -> Iterator[str]:
+    """All accounts together, those included of which nothing is told here."""
+    archived, new, octets, whole = (sum(one[key] for one in several) for key in ("archived", "new", "octets", "whole"))
+    yield f"Together {plural(archived, 'message')}, {new:,} of them new ({format_size(octets)})."
+    yield f"{whole:,} of {accounts:,} accounts are all in their archives. Nothing changed on the server."
 
 
 def notes(result: ExportResult) -> Iterator[str]:

@@ -99,9 +99,16 @@ def day(arrival: int, date: bytes | None, how: str = "%Y-%m-%d") -> str:
 
 def _table(hits: Iterator[tuple[FindResult, Hit]], *, accounts: bool = False) -> Generator[str, None, Found | None]:
     """The messages, of which the first is returned."""
-    account = [Column("account", cut=True)] if accounts else []
-    texts = (Column(head, cut=True) for head in ("from", "subject", "folder"))
-    columns = [Column("ID"), Column("arrived"), *account, *texts, Column("size", figures=True), Column()]
+    account = [Column("account", cut=8)] if accounts else []
+    texts = (Column("from", cut=8), Column("subject", cut=24), Column("folder", cut=8, spare=3))
+    columns = [
+        Column("ID"),
+        Column("arrived"),
+        *account,
+        *texts,
+        Column("size", figures=True, spare=1),
+        Column(spare=2),
+    ]
     rows, messages = tee(hits)
     lines = streamed(columns, (_row(result, hit.found, accounts=accounts) for result, hit in rows))
     first = None

@@ -32,13 +32,16 @@ def text(result: HistoryResult, again: Again = ALL) -> Iterator[str]:
     if not result.entries:
         yield f"Nothing was done yet. Next: {again.command('export')}"
         return
-    for entry in result.entries:
-        yield _line(entry)
-        if result.detailed:
-            if entry.copies:
-                yield f"    each re-hashed in its copies, too: {', '.join(_copies(entry))}"
-            for deed in entry.deeds:
-                yield from _deed(deed)
+    columns = (*(Column() for _ in range(3)), Column(below=True), Column())
+    runs = [_run(entry) for entry in result.entries]
+    if not result.detailed:
+        yield from table(columns, runs, indent=2)
+    for entry, run in zip(result.entries if result.detailed else (), runs, strict=False):
+        yield from table(columns, [run], indent=2)
+        if entry.copies:
+            yield f"    each re-hashed in its copies, too: {', '.join(_copies(entry))}"
+        for deed in entry.deeds:
+            yield from _deed(deed)
     if result.detailed:
         back = again.command("restore", "--run", str(result.entries[0].id))
         yield f"Next: {back}     puts it back on the server"
@@ -57,7 +60,8 @@ def problems(_: HistoryResult, __: Again = ALL) -> Iterator[str]:
     yield from ()
 
 
-def _line(entry: Entry) -> str:
+def _run(entry: Entry) -> tuple[str, ...]:
+    """When, what, with which result, how it ended, and its number."""
     deleted = entry.summary.get("deleted", sum(len(deed.gone) for deed in entry.deeds))
     told = {
         "export": f"{entry.summary.get('fetched', 0) + entry.summary.get('linked', 0):,} new",
@@ -66,8 +70,7 @@ def _line(entry: Entry) -> str:
     how = _EXITS.get(entry.exit, f"exit {entry.exit}")
     if entry.command == "prune" and entry.exit is Exit.REFUSED and entry.id is None:
         how = "declined or refused"
-    at = entry.at[:16].replace("T", " ")
-    return "  ".join(filter(None, (f"  {at} UTC", f"{entry.command:8}", f"{told:28}", how, entry.id))).rstrip()
+    return f"{entry.at[:16].replace('T', ' ')} UTC", entry.command, told, how, entry.id or ""
 
 
 def _deed(deed: Deed) -> Iterator[str]:
@@ -88,7 +91,7 @@ def _deed(deed: Deed) -> Iterator[str]:
         if uid in deed.gone or deed.done is None
     ]
     if rows:
-        heads = (Column("UID", figures=True), Column("arrived"), Column("from", cut=True), Column("subject", cut=True))
+        heads = (Column("UID", figures=True), Column("arrived"), Column("from", cut=8), Column("subject", cut=8))
         yield from table(heads, rows, indent=6)
 
 

@@ -131,7 +131,7 @@ def _folders(result: LoginTest) -> Iterator[str]:
     shown.sort(key=lambda seen: (seen.folder.name != "INBOX", seen.folder.name.casefold()))
     total = sum(seen.status.messages for seen in shown if seen.status)
     yield f"  folders   {len(shown):,} with {plural(total, 'message')}"
-    columns = [Column(cut=True), Column(figures=True), Column(figures=True), Column()]
+    columns = [Column(cut=8), Column(figures=True), Column(figures=True), Column(spare=1)]
     yield from table(columns, [_row(seen.folder, seen.status) for seen in shown if seen.status], indent=4)
 
 

@@ -18,7 +18,7 @@ PROTECTION = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE:
 
 def text(result: Overview, _: Again = ALL) -> Iterator[str]:
     """One account: where it is, where its archive is, what that holds and since when."""
-    account, endpoint = result.account, result.account.endpoint
+    account, endpoint = result.configured, result.configured.endpoint
     yield visible(account.name)
     yield f"  server    {visible(endpoint.host)}:{endpoint.port}, {PROTECTION[endpoint.security]}"
     if endpoint.user != account.name:
@@ -33,9 +33,10 @@ def together(results: Iterable[Overview], again: Again = ALL) -> Iterator[str]:
     for result in results:
         holds = ("-", "-") if result.messages is None else (f"{result.messages:,}", format_size(result.octets or 0))
         last = "no archive yet" if result.messages is None else _exported(result.last)
-        rows.append((visible(result.account.name), visible(result.account.endpoint.host), *holds, last))
+        rows.append((visible(result.name), visible(result.configured.endpoint.host), *holds, last))
     figures = (Column("messages", figures=True), Column("size", figures=True))
-    yield from table([Column("Account", cut=True), Column("server", cut=True), *figures, Column("last export")], rows)
+    last_export = Column("last export", below=True)
+    yield from table([Column("Account", cut=8), Column("server", cut=8), *figures, last_export], rows)
     yield f"Next: {again.command('account list', 'ACCOUNT')}     tells one in full"
 
 
@@ -46,7 +47,7 @@ def problems(_: Overview, __: Again = ALL) -> Iterable[str]:
 
 def as_json(result: Overview) -> dict[str, Any]:
     """One account."""
-    account, last = result.account, result.last
+    account, last = result.configured, result.last
     return {
         "account": account.name,
         "exit": int(result.exit),
@@ -64,10 +65,22 @@ def next_step(results: Iterable[Overview]) -> Iterator[str]:
     """A line for each account, then the command to run next."""
     due = None
     for result in results:
-        yield f"{visible(result.account.name)}: {_holds(result)}"
+        yield f"{visible(result.name)}: {_holds(result)}"
         due = due or result.last is None or bool(result.last.exit)
     if due is not None:  # otherwise no archive could be read, and the errors say what is next
         yield f"Next: mailmove export     {'bring every message home' if due else 'bring home what is new'}"
+
+
+def without_account(results: Iterable[Overview]) -> Iterator[str]:
+    """Archives whose account nobody has set up here, and what can be done with them."""
+    for result in results:
+        yield f"  {words.path(result.name)}"
+        yield f"    {_holds(result)}"
+    yield "Without an account it can be read and proved:"
+    yield "  mailmove find WORDS     then show, get with the ID that it lists"
+    yield "  mailmove check"
+    yield "To export, prune and restore again, with the archive that is there:"
+    yield "  mailmove account add"
 
 
 def _holds(result: Overview) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from mailmove.report import words
 from mailmove.report.again import ALL, Again
 from mailmove.report.table import Column, table
 from mailmove.safe import visible
-from mailmove.units import format_size, timestamp, utc
+from mailmove.units import format_size, plural, timestamp, utc
 
 
 def plan(planned: PrunePlan, again: Again = ALL) -> Iterator[str]:
@@ -109,6 +109,22 @@ def notes(planned: PrunePlan) -> Iterator[str]:
             yield f"Note: {folder.shown} is left alone: {why}."
 
 
+def figures(result: PruneResult) -> dict[str, int]:
+    """What several accounts add up to."""
+    planned = result.plan
+    octets = planned.octets if planned.dry_run else result.freed
+    return {"messages": planned.messages if planned.dry_run else result.gone, "octets": octets, "dry": planned.dry_run}
+
+
+def total(several: Sequence[Mapping[str, int]], accounts: int) -> Iterator[str]:
+    """All accounts together, those included of which nothing is told here."""
+    touched = [one for one in several if one["messages"]]
+    messages, octets = (sum(one[key] for one in touched) for key in ("messages", "octets"))
+    did = "would be deleted" if any(one["dry"] for one in several) else "deleted"
+    said = f"{plural(messages, 'message')}, {format_size(octets)}," if touched else "nothing"
+    yield f"Together {said} {did} in {len(touched):,} of {accounts:,} accounts."
+
+
 _DATED = {AgeBy.ARRIVAL: "arrived", AgeBy.SENT: "sent"}
 
 
@@ -132,7 +148,7 @@ def _table(folders: list[FolderPlan], *, show_before: bool) -> Iterator[str]:
         if show_before and folder.before is not None:
             stays = f"before {folder.before:%Y-%m-%d}" + (f"; {stays}" if stays else "")
         rows.append((folder.folder.shown, f"{len(folder.decisions.go):,}", format_size(folder.octets), span, stays))
-    columns = [Column(cut=True), Column(figures=True), Column(figures=True), Column(), Column()]
+    columns = [Column(cut=8), Column(figures=True), Column(figures=True), Column(), Column(below=True)]
     yield from table(columns, rows, indent=2)
 
 

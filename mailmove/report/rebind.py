@@ -18,7 +18,8 @@ def text(result: Rebind, again: Again = ALL) -> Iterator[str]:
         yield from problems(result)
         return
     yield from proof(result)
-    yield f"{words.path(result.path)} is the archive of {visible(result.new)} now."
+    yield f"This is the archive of {visible(result.new)} now:"
+    yield f"  {words.path(result.path)}"
     yield f"Next: {again.command('export')}"
 
 
@@ -41,7 +42,8 @@ def problems(result: Rebind, _: Again = ALL) -> Iterator[str]:
         yield f"{account}: nothing proves that this is the mailbox of the archive: no archived message is there"
     else:
         yield f"{account}: not confirmed"
-    yield f"{words.path(result.path)} stays the archive of {visible(result.old)}; nothing was changed."
+    yield f"This stays the archive of {visible(result.old)}; nothing was changed:"
+    yield f"  {words.path(result.path)}"
 
 
 def as_json(result: Rebind) -> dict[str, Any]:

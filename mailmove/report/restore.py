@@ -162,7 +162,7 @@ def _nothing(result: RestoreResult) -> str:
 def _folders(result: RestoreResult, what: str) -> Iterator[str]:
     folders = [folder for folder in result.folders if getattr(folder, what)]
     rows = [(folder.folder.shown, f"{getattr(folder, what):,}", _origin(folder)) for folder in folders]
-    yield from table([Column(cut=True), Column(figures=True), Column()], rows, indent=2)
+    yield from table([Column(cut=8), Column(figures=True), Column(below=True)], rows, indent=2)
 
 
 def _origin(folder: PutBack) -> str:

@@ -32,7 +32,7 @@ _MENDS = {
 def together(results: Sequence[Status], agains: Sequence[Again]) -> Iterator[str]:
     """All accounts in one table, and below it what is wrong, since when, and the command that mends it."""
     rows = [_row(result) for result in results if not result.missing]
-    heads = [Column("Account", cut=True), *map(Column, COMMANDS.values()), Column("quota")]
+    heads = [Column("Account", cut=8), *map(Column, COMMANDS.values()), Column("quota", below=True)]
     if rows:
         yield from table(heads, rows)
     for result, again in zip(results, agains, strict=True):

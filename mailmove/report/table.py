@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -11,17 +10,24 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size  # no more of rich: its console takes longer to load than most commands
 
-_LEAST = 16  # cells that a column keeps when it is cut
+from mailmove.report import fitting
+
 _GAP = 2
 _PORTION = 200  # rows
 
 
 class Column(NamedTuple):
-    """A column: its head, whether it holds figures, and whether it may be cut where the terminal is too narrow."""
+    """A column: its head, whether it holds figures, and what becomes of it where the terminal is too narrow.
+
+    First ``below`` moves its cells below their rows; then what is ``cut`` is cut, down to so many cells; where that is
+    not enough, what is ``spare`` is left out before, 1 before 2.
+    """
 
     head: str = ""
     figures: bool = False
-    cut: bool = False
+    cut: int = 0
+    below: bool = False
+    spare: int = 0
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: int = 0) -> Iterator[str]:
@@ -43,6 +49,14 @@ def streamed(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Iterat
         yield from layout.lines(portion)
 
 
+def fits(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: int = 0) -> bool:
+    """Whether the terminal is wide enough for all of a table."""
+    room = fitting.columns(sys.stdout)
+    layout = _Layout(columns, indent)
+    layout.measure(rows)
+    return room is None or indent + layout.needed <= room
+
+
 class _Layout:
     """The widths of columns, in cells, as far as their texts are known."""
 
@@ -50,35 +64,61 @@ class _Layout:
         self._columns = columns
         self._indent = indent
         self._widths = [0] * len(columns)
+        self._shown = list(range(len(columns)))
+        self._below: list[int] = []
         self._begun = False
 
-    def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
-        """More rows, each a line."""
-        heads = [] if self._begun else [column.head for column in self._columns]
-        self._begun = True
+    @property
+    def needed(self) -> int:
+        """The cells that a line takes."""
+        return sum(self._widths[number] for number in self._shown) + _GAP * (len(self._shown) - 1)
+
+    def measure(self, rows: Sequence[Sequence[str]]) -> None:
+        """Make room for more rows."""
         for number, column in enumerate(self._columns):
             texts = (column.head, *(row[number] for row in rows))
             self._widths[number] = max(self._widths[number], *map(cell_len, texts))
-        terminal = sys.stdout.isatty()
-        if terminal:
-            self._cut(shutil.get_terminal_size().columns)
-        if any(heads):
-            line = self._line(heads)
-            yield f"\x1b[1m{line}\x1b[0m" if terminal and os.environ.get("TERM") not in ("dumb", "unknown") else line
-        yield from map(self._line, rows)
+
+    def lines(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """More rows, each a line, and another for each of its cells that has no place in it."""
+        self.measure(rows)
+        room = fitting.columns(sys.stdout)
+        if room is not None:
+            self._fit(max(0, room - self._indent))
+        heads = [column.head for column in self._columns]
+        if not self._begun and any(heads[number] for number in self._shown):
+            plain = room is None or os.environ.get("TERM") in ("dumb", "unknown")
+            yield self._line(heads) if plain else f"\x1b[1m{self._line(heads)}\x1b[0m"
+        self._begun = True
+        for row in rows:
+            yield self._line(row)
+            yield from (f"{'':{self._indent + 2}}{row[number]}" for number in self._below if row[number])
+
+    def _fit(self, room: int) -> None:
+        if self.needed > room:
+            self._below += [number for number in self._shown if self._columns[number].below]
+            self._shown = [number for number in self._shown if number not in self._below]
+        self._spare(room)
+        self._cut(room)
+
+    def _spare(self, room: int) -> None:
+        """Leave out what can be spared, in its order, until there is room for the others when they are cut."""
+        spare = [number for number in self._shown if self._columns[number].spare]
+        for number in sorted(spare, key=lambda number: self._columns[number].spare):
+            if self.needed - sum(map(self._excess, self._shown)) > room:
+                self._shown.remove(number)
 
     def _cut(self, room: int) -> None:
         """What does not fit is taken from the widest that may be cut; the others are never broken."""
-        widths = self._widths
-        cut = [number for number, column in enumerate(self._columns) if column.cut and widths[number] > _LEAST]
-        while cut and self._indent + sum(widths) + _GAP * (len(widths) - 1) > room:
-            widest = max(cut, key=widths.__getitem__)
-            widths[widest] -= 1
-            if widths[widest] == _LEAST:
-                cut.remove(widest)
+        while self.needed > room and (cut := list(filter(self._excess, self._shown))):
+            self._widths[max(cut, key=self._widths.__getitem__)] -= 1
+
+    def _excess(self, number: int) -> int:
+        least = self._columns[number].cut
+        return max(0, self._widths[number] - least) if least else 0
 
     def _line(self, row: Sequence[str]) -> str:
-        cells = map(_cell, self._columns, row, self._widths)
+        cells = (_cell(self._columns[number], row[number], self._widths[number]) for number in self._shown)
         return (" " * self._indent + (" " * _GAP).join(cells)).rstrip()
 
 

@@ -11,6 +11,8 @@ from mailmove.plan.retention import Stays
 from mailmove.safe import visible
 from mailmove.units import uid_ranges
 
+_NAMED = 10  # ranges of UIDs
+
 
 def path(text: str) -> str:
     """A path with the home directory as ``~``."""
@@ -62,7 +64,10 @@ def uid_set(numbers: Iterable[int]) -> str:
 
 
 def uids(numbers: Iterable[int]) -> str:
-    """``UID 4711``, ``UIDs 1-3, 9``."""
+    """``UID 4711``, ``UIDs 1-3, 9``; of many ranges the first, and how many more messages there are."""
     ranges = list(uid_ranges(numbers))
-    text = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+    told = [str(first) if first == last else f"{first}-{last}" for first, last in ranges]
+    if len(ranges) > _NAMED:
+        told[_NAMED:] = [f"and {sum(last - first + 1 for first, last in ranges[_NAMED:]):,} more (--json names all)"]
+    text = ", ".join(told)
     return f"UID {text}" if len(ranges) == 1 and ranges[0][0] == ranges[0][1] else f"UIDs {text}"

@@ -224,7 +224,7 @@ class TestBadInput:
         done = fresh("account", "add", "me@rossi.example", *told, env={"MAILMOVE_PASSWORD": "pw"})
         assert done.code == 2
         assert why in " ".join(done.err.split())
-        assert "Name it: --host" in done.err
+        assert "Your provider tells it: --host" in done.err
         assert nothing(fresh)
 
     def test_settings_over_plain_http_are_not_taken(self, fresh: Program) -> None:
@@ -275,9 +275,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("keyring", "why"),
         [
-            ("tests.servers.keyrings.Locked", "the keyring failed: Failed to unlock the collection!"),
+            ("tests.servers.keyrings.Locked", "the keyring is locked"),
             ("keyring.backends.null.Keyring", "the keyring of this session keeps nothing"),
-            ("keyring.backends.fail.Keyring", "the keyring failed: No recommended backend was available."),
+            ("keyring.backends.fail.Keyring", "there is no keyring in this session"),
         ],
     )
     def test_a_keyring_that_is_no_use(
@@ -293,7 +293,7 @@ class TestBadInput:
             terminal = at_terminal("account", "add", "me@rossi.example", *arguments)
             terminal.expect("Password for")
             terminal.type("pw\n")
-            terminal.expect("a file that only you can read? [y/N] ")
+            terminal.expect("read? [y/N] ")
             assert nothing(fresh)
             terminal.type(answer)
             if not code:
@@ -397,7 +397,7 @@ def test_a_client_id_is_asked_for_where_somebody_can_answer(
     assert unattended.code == 2
     assert "client_id in [oauth.google]" in unattended.err
     terminal = at_terminal("account", "add", "me@rossi.example", *arguments)
-    terminal.expect("Your OAuth 2 client ID at Google")
+    terminal.expect("--oauth no.\r\nClient ID, or Enter to stop here: ")
     terminal.type(f"{CLIENT}\n")
     terminal.expect("Its client secret: ")
     terminal.type("\x03")

@@ -89,7 +89,7 @@ class TestMicrosoft:
     def test_a_sign_in_that_is_declined(self, issuer: Issuer, web: Web) -> None:
         declined = b'{"error": "authorization_declined", "error_description": "AADSTS65004: User declined\\nTrace"}'
         web.answers["/tenant/token"] = Answer(declined, "application/json", 400)
-        with pytest.raises(LoginError, match=r"Microsoft refuses the sign-in: AADSTS65004: User declined$"):
+        with pytest.raises(LoginError, match=r"Microsoft refuses the sign-in: AADSTS65004: User declined\n"):
             microsoft.sign_in(client(issuer, "microsoft"), "user", lambda line: None)
 
 

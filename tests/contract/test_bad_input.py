@@ -268,7 +268,7 @@ def test_an_account_that_fails_does_not_stop_the_others(mailbox: Mailbox, mailmo
     assert done.code == 6
     assert "bad: localhost" in done.err
     assert done.err.splitlines()[-1] == "1 of 2 accounts need attention: bad"
-    assert "All 1 message in 1 folder of good" in done.out
+    assert "good: all 1 message archived, 1 new (" in done.out
     assert total(archived(archive)).total() == 1
 
 

@@ -6,11 +6,14 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 
+from mailmove.jobs.progress import Advance, Expect
+from mailmove.report.progress import Meter
 from tests.kit import Mailbox, Program, archived, message, total
 from tests.servers.model import Command
 from tests.servers.scripted import Conversation, Scripted
@@ -31,9 +34,9 @@ def test_at_a_terminal_it_shows_octets_messages_folder_and_rate(mailbox: Mailbox
     mailmove.account(mailbox)
     with Terminal(mailmove.command("export"), mailmove.env, columns=120) as terminal:
         assert terminal.finish() == 0
-    assert re.search(r"box: +\d+%", terminal.shown), "the share of all octets"
-    assert re.search(r"\d[\d.]*[kM]?/2\.\d+M ", terminal.shown), "octets done, of all in the account"
-    assert re.search(r"\[\d\d:\d\d<[\d?]", terminal.shown), "time passed, and time left"
+    assert re.search(r"\d+% \|", terminal.shown), "the share of all octets"
+    assert re.search(r"\d[\d.]*[kM]?/2\.\d+MB ", terminal.shown), "octets done, of all in the account"
+    assert re.search(r"\d\d:\d\d left", terminal.shown)
     assert "B/s" in terminal.shown
     assert "/60 INBOX" in terminal.shown or "/60 Letters" in terminal.shown
     last = terminal.shown.rpartition("\r\x1b[K")[2] or terminal.shown
@@ -49,7 +52,7 @@ def test_only_standard_error_counts(mailbox: Mailbox, mailmove: Program) -> None
         with Terminal(mailmove.command("export", "--json"), mailmove.env, stdout=writing) as terminal:
             os.close(writing)
             assert terminal.finish() == 0
-            assert "box: " in terminal.shown
+            assert "/40 INBOX" in terminal.shown
         assert result.read(1) == b"{"
 
 
@@ -166,3 +169,36 @@ def test_a_signal_that_is_to_be_ignored_is_ignored(scripted: Start, mailmove: Pr
     go_on.set()
     assert process.wait(60) == 0
     assert total(archived(archive)).total() == 3
+
+
+def test_of_many_accounts_it_tells_how_many_are_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of 200 are done, ten are in the middle; an account whose size is not known yet counts nothing."""
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((80, 25)))
+    with Meter(200, shown=True) as meter:
+        for number in range(110):
+            name = f"somebody-with-a-long-name-{number}@mail.example.org"
+            meter.show(name, Expect(10, 1000))
+            meter.show(name, Advance("INBOX", 5, 500))
+            if number < 100:
+                meter.done(name)
+        shown = capsys.readouterr().err.rpartition("\r")[2]
+    assert shown.startswith("100 of 200 accounts  52% |")
+    assert len(shown.split("|")[1]) == 20
+    assert "left, 53.7 KB, somebody-with" in shown and len(shown) <= 80
+
+
+def test_of_one_account_the_bar_stays_wide(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2, raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((80, 25)))
+    with Meter(1, shown=True) as meter:
+        meter.show("box", Expect(18_442, 2_000_000_000))
+        meter.show("box", Advance("Projects/" + "very/long/" * 20, 9_000, 500_000_000))
+        meter.show("box", Advance("Projects/" + "very/long/" * 20, 3_000, 500_000_000))
+        shown = capsys.readouterr().err.rpartition("\r")[2]
+    assert shown.startswith(" 50% |") and len(shown.split("|")[1]) == 20
+    assert "954M/1.86GB" in shown and len(shown) <= 80

@@ -79,14 +79,17 @@ def _asked(question: Callable[[], T]) -> T:
     try:
         return question()
     except WSGITimeoutError:
-        raise LoginError(f"nobody signed in within {PATIENCE // 60} minutes") from None
+        raise LoginError(f"nobody signed in within {PATIENCE // 60} minutes", "Run the same command again.") from None
     except (requests.RequestException, google.auth.exceptions.TransportError) as error:
         raise Unreachable(f"Google's sign-in does not answer: {visible(str(error))}", "Try again later.") from None
     except Warning as error:  # oauthlib's way to say that other rights were granted than asked for
-        raise LoginError(f"the sign-in does not open IMAP: {visible(str(error))}") from None
+        raise LoginError(
+            f"the sign-in does not open IMAP: {visible(str(error))}", "Sign in again and allow access to mail."
+        ) from None
     except (oauthlib.oauth2.OAuth2Error, google.auth.exceptions.RefreshError) as error:
         raise LoginError(
-            f"Google refuses the sign-in: {visible(str(error.args[0] if error.args else error))}"
+            f"Google refuses the sign-in: {visible(str(error.args[0] if error.args else error))}",
+            "What the registration needs: mailmove help accounts",
         ) from None
 
 

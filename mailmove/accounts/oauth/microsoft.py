@@ -16,6 +16,9 @@ from mailmove.safe import visible
 SCOPES = ["https://outlook.office.com/IMAP.AccessAsUser.All"]  # msal adds offline_access: a refresh token
 TIMEOUT = 30.0  # seconds
 
+_AUTHORITY = "Write https://login.microsoftonline.com/ and the name of your organisation, or leave it out."
+_REGISTRATION = "What the registration needs: mailmove help accounts"
+
 
 def sign_in(client: OAuthClient, user: str, show: Show) -> Grant:
     """Let the user type a code in a browser anywhere, and wait for it."""
@@ -43,7 +46,7 @@ def _application(client: OAuthClient) -> Any:
             )
         )
     except ValueError as error:
-        raise UsageError(f"authority in [oauth.microsoft] cannot be used: {visible(str(error))}") from None
+        raise UsageError(f"authority in [oauth.microsoft] cannot be used: {visible(str(error))}", _AUTHORITY) from None
 
 
 def _asked(question: Callable[[], Any]) -> Any:
@@ -61,4 +64,4 @@ def _grant(answer: Mapping[str, Any]) -> Grant:
 
 def _refused(answer: Mapping[str, Any]) -> LoginError:
     described = str(answer.get("error_description") or answer.get("error") or "it gave no reason").splitlines()
-    return LoginError(f"Microsoft refuses the sign-in: {visible(described[0])}")
+    return LoginError(f"Microsoft refuses the sign-in: {visible(described[0])}", _REGISTRATION)

@@ -12,6 +12,7 @@ from mailmove.errors import LackingError, UsageError
 from mailmove.safe import visible
 
 _PATIENCE = 30  # seconds; a user manager that does not answer must not keep a person waiting
+_BY_HAND = "mailmove account test --unattended prints a line for a scheduler of your own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def ask(*argv: str, given: str | None = None) -> subprocess.CompletedProcess[str
     try:
         return subprocess.run(argv, input=given, capture_output=True, text=True, timeout=_PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise LackingError(f"{argv[0]} cannot be run: {visible(str(error))}") from None
+        raise LackingError(f"{argv[0]} cannot be run: {visible(str(error))}", _BY_HAND) from None
 
 
 def must(*argv: str, given: str | None = None) -> str:
@@ -89,7 +90,7 @@ def must(*argv: str, given: str | None = None) -> str:
     done = ask(*argv, given=given)
     if done.returncode:
         said = visible((done.stderr or done.stdout).strip() or "it does not say why")
-        raise LackingError(f"{' '.join(argv)} failed (exit {done.returncode}): {said}")
+        raise LackingError(f"{' '.join(argv)} failed (exit {done.returncode}): {said}", _BY_HAND)
     return done.stdout
 
 

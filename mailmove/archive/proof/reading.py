@@ -60,6 +60,8 @@ def pieces(proven: Proven, sha256: bytes) -> Iterator[bytes]:
                 yield held
             held = piece
     if digest.digest() != sha256:
-        raise ArchiveError(f"the file of message {short_id(sha256)} was changed while it was being read")
+        raise ArchiveError(
+            f"the file of message {short_id(sha256)} was changed while it was being read", "Run: mailmove check"
+        )
     if held:
         yield held

@@ -32,6 +32,7 @@ _MARKS: dict[str, dict[str, Mark]] = {
     "has": {"attachment": "attachment"},
     "is": {"flagged": "flagged", "unread": "unread", "only-here": "only-here"},
 }
+_HOW = "mailmove help find shows how searches are written."
 _OPERATOR = re.compile(rf"({'|'.join(OPERATORS)}):", re.IGNORECASE)
 _HOLDS_OPERATOR = re.compile(rf'(?:^|\s)(?:(?:{"|".join(OPERATORS)}):|")', re.IGNORECASE)
 _BLANK = re.compile(r"\s+")
@@ -129,7 +130,7 @@ class _Builder:
         elif operator in _MARKS:
             self._mark(operator, value, excluded=excluded)
         elif excluded:
-            raise UsageError(f"not: does not go with {operator}:")
+            raise UsageError(f"not: does not go with {operator}:", _HOW)
         elif operator == "larger":
             size = parse_size(value)
             self.query = replace(query, larger=max(size, query.larger or 0))
@@ -143,7 +144,7 @@ class _Builder:
         known = _MARKS[operator]
         mark = known.get(value.lower())
         if mark is None:
-            raise UsageError(f"{operator}: takes {', '.join(known)}, not {visible(value)}")
+            raise UsageError(f"{operator}: takes {', '.join(known)}, not {visible(value)}", _HOW)
         query = self.query
         self.query = (
             replace(query, unmarked=(*query.unmarked, mark)) if excluded else replace(query, marks=(*query.marks, mark))
@@ -158,5 +159,5 @@ class _Builder:
 def _unreadable(argument: str, at: int, what: str, next_step: str = "") -> UsageError:
     return UsageError(
         f"{visible(argument)!r} cannot be read at character {at + 1}: {what}",
-        next_step or "mailmove help find shows how searches are written.",
+        next_step or _HOW,
     )
