@@ -298,7 +298,10 @@ def _login(client: Any, endpoint: Endpoint, secret: Secret) -> None:
 
 def _for_another(client: Any, endpoint: Endpoint, secret: Password) -> None:
     if not client.has_capability("AUTH=PLAIN"):
-        raise LackingError(f"{endpoint.host} does not offer AUTH=PLAIN: auth_user cannot log in for another there")
+        raise LackingError(
+            f"{endpoint.host} does not offer AUTH=PLAIN: auth_user cannot log in for another there",
+            "Give each account a login of its own, or a master user in its name: mailmove help many-accounts",
+        )
     client.plain_login(endpoint.auth_user, secret.value, endpoint.user)
 
 

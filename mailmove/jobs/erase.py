@@ -105,7 +105,10 @@ def follow(archive: Archive) -> dict[str, str]:
         try:
             with Copy.open(line.place) as copy:
                 if (copy.identity, copy.manifest.uuid) != (line.copy, archive.manifest.uuid):
-                    raise RefusedError("another copy, or one of another archive, is there now")
+                    raise RefusedError(
+                        "another copy, or one of another archive, is there now",
+                        "Look what is mounted there, then run the same command again.",
+                    )
                 erase_in(copy, archive)
         except MailmoveError as error:
             why[line.name or line.place] = error.what

@@ -19,7 +19,7 @@ from mailmove.imap.outcome import Outcome
 from mailmove.jobs.audit.result import AuditResult, Band, BigMessage, FolderFigures, TopGroups, WhatIf
 from mailmove.jobs.check import CheckResult, Moved, Problem, Some
 from mailmove.jobs.export.result import ExportResult, Failure, FolderResult
-from mailmove.jobs.find import FindResult
+from mailmove.jobs.find import FindResult, Hit
 from mailmove.jobs.history import Deed, Entry, HistoryResult
 from mailmove.jobs.login_test import LoginTest
 from mailmove.jobs.overview import LastExport, Overview
@@ -219,7 +219,7 @@ REPORTS: dict[str, Lines] = {
     "export of several": lambda name: export.one_of_several(exports(name, failing=False), again(name)),
     "export that failed": lambda name: export.text(exports(name, failing=True), again(name)),
     "find": lambda name: find.text(
-        FindResult(name, name, [found(name)], 12_345, 12_346, unread=[where(name)]), again(name)
+        FindResult(name, name, 1, [Hit(found(name), 1_400_000_000)], 12_345, 12_346, unread=[where(name)]), again(name)
     ),
     "history": lambda name: history.text(histories(name, detailed=False), again(name)),
     "history of a run": lambda name: history.text(histories(name, detailed=True), again(name)),
