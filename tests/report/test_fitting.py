@@ -93,7 +93,7 @@ def audits(name: str) -> AuditResult:
         undated=tally,
         what_ifs=tuple(WhatIf(age, Freed(tally, tally, {Stays.FLAGGED: tally}), 9, 30.0) for age in ages),
         biggest=(BigMessage(folder(name), 123_456_789, 98_765_432, date.max, name * 2, name),),
-        top=TopGroups(By.SENDER, (Group(name, name, tally),), 12_345, tally),
+        tops=(TopGroups(By.SENDER, (Group(name, name, tally),), 12_345, tally),),
         archive=where(name),
         fail_above=90,
         problems=[f"{visible(name)} cannot be opened: the server says no"],
