@@ -15,6 +15,7 @@ from typing import Any
 from mailmove.errors import UsageError
 from mailmove.safe import visible
 
+_SAVED = "Save it again: text in UTF-8, with commas between the columns."
 COLUMNS = ("address", "template", "host", "user", "auth_user", "archive", "secret_file")
 """No command is among them: whoever may write the list may not run programs for that."""
 TIMEOUT = 60  # seconds
@@ -57,7 +58,7 @@ def entries(text: bytes, where: str) -> Iterator[Entry | str]:
         rows = csv.reader(io.StringIO(text.decode("utf-8-sig"), newline=""), strict=True)
         columns = [column.strip() for column in next(rows, [])]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{visible(where)}: not a CSV file in UTF-8: {visible(str(error))}") from None
+        raise UsageError(f"{visible(where)}: not a CSV file in UTF-8: {visible(str(error))}", _SAVED) from None
     unknown = [column for column in columns if column not in COLUMNS]
     if unknown or "address" not in columns or len(set(columns)) < len(columns):
         what = f"unknown column {visible(unknown[0])!r}" if unknown else "each column once, address among them"

@@ -139,7 +139,7 @@ def test_copies_in_several_folders_are_one_and_the_newest_comes_first(home: Path
     done = mailmove("find", "--archive", home)
     lines = done.out.splitlines()
     assert lines[0].endswith(": 9 messages found")
-    assert "message 3" in lines[2] and "Sent, INBOX" in lines[2] and lines[2].endswith("on server")
+    assert "message 3" in lines[2] and "Sent, INBOX" in lines[2] and lines[2].endswith("on the server")
     assert "Stromrechnung" in lines[-2] and lines[-1].startswith("Next: mailmove show")
     assert [line[12:22] for line in lines[2:-1]] == sorted((line[12:22] for line in lines[2:-1]), reverse=True)
 
