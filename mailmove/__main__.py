@@ -2,12 +2,12 @@
 
 import gc
 
-_NEW_OBJECTS = 50_000  # what is loaded and the listings of a mailbox are no garbage: looking through them costs a tenth
+_LOADING = 50_000  # new objects; there is no garbage yet, and looking for it costs a tenth of a second
 
 
 def main() -> None:
     """Run the command line."""
-    gc.set_threshold(_NEW_OBJECTS, 20, 50)
+    gc.set_threshold(_LOADING)
     from mailmove import cli
 
     cli.run_program()

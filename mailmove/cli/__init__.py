@@ -192,7 +192,8 @@ def _run(arguments: list[str], line: Line) -> int:
         say(f"mailmove: {error}")
         return int(error.exit)
     except (KeyboardInterrupt, EOFError, typer.Abort):
-        print("mailmove: interrupted", file=sys.stderr)
+        begin = "\n" if sys.stderr.isatty() else ""  # the terminal has shown ^C, and stays in its line
+        print(f"{begin}mailmove: interrupted", file=sys.stderr)
         return int(Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last resort of the program
         return _unexpected(error, arguments)

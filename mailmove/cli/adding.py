@@ -93,7 +93,7 @@ def _found(address: Address, wanted: Wanted) -> Found:
         try:
             reach(found.endpoint, Cancel())
         except (Unreachable, RefusedError) as error:
-            terminal.say(f"{error.what}.")
+            terminal.say(str(error) if isinstance(error, RefusedError) else f"{error.what}.")
             found = _corrected(found, address, wanted)
         else:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import re
 import sys
@@ -90,6 +91,9 @@ class Told:
 Start = Callable[[Work], Generator[Progress, None, R]]
 
 
+_COLLECTING = (700, 10, 10)  # as Python has it: what was at work when an account failed goes with it
+
+
 def telling(
     setup: Setup,
     report: Report[R],
@@ -125,6 +129,8 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     if login:
         from mailmove.accounts import credentials
 
+    gc.freeze()  # what is loaded is no garbage: not to be looked through again and again
+    gc.set_threshold(*_COLLECTING)
     alone = len(places) == 1
     cancel = Cancel()
     told: queue.SimpleQueue[tuple[Place, Sequence[Progress] | Question | Outcome[R]]] = queue.SimpleQueue()
@@ -156,7 +162,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                 meter.done(place.name)
             else:
                 shares.put(Work(place, cancel, setup.memory, secret, slots, told, setup.again(place)))
-        waiting = shares.qsize()
+        waiting, answered = shares.qsize(), set[Place]()
         for _ in range(min(setup.jobs, waiting)):
             shares.put(None)
             threading.Thread(target=work, daemon=True).start()
@@ -171,12 +177,15 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                 meter.done(place.name)
             elif isinstance(news, Question):
                 meter.clear()
+                answered.add(place)
                 try:
                     with signals.break_off():
                         news.put()
                 except KeyboardInterrupt:
                     cancel.set()
                     news.answer.put(None)  # where it came between the answer and handing it over
+            elif place in answered:
+                answered.remove(place)  # this came before the question: after a no, it would look like a deletion
             else:
                 for progress in news:
                     meter.show(place.name, progress)
@@ -275,6 +284,7 @@ def failures(failed: Iterable[tuple[str, Account | None, BaseException]]) -> Ite
             yield f"{visible(names[0])}: {told[host, text]}"
         else:
             what, _, next_step = re.sub(rf"^{re.escape(host)}(:\d+)?:? ", "", text).partition("\n")
+            what = what.replace("ACCOUNT", "each")
             shown = f"{len(names):,} accounts at {visible(host)}: {what.rstrip('.')}: {', '.join(few(names, 3))}"
             yield f"{shown}\n{next_step}" if next_step else shown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mailmove.jobs.overview import LastExport, Overview
@@ -14,6 +15,8 @@ from mailmove.safe import visible
 from mailmove.units import format_size, plural, timestamp
 
 PROTECTION = {Security.TLS: "TLS", Security.STARTTLS: "STARTTLS", Security.NONE: "not encrypted"}
+
+_LATELY = timedelta(days=1)
 
 
 def text(result: Overview, _: Again = ALL) -> Iterator[str]:
@@ -63,12 +66,16 @@ def as_json(result: Overview) -> dict[str, Any]:
 
 def next_step(results: Iterable[Overview]) -> Iterator[str]:
     """A line for each account, then the command to run next."""
-    due = None
+    lasts = []
     for result in results:
         yield f"{visible(result.name)}: {_holds(result)}"
-        due = due or result.last is None or bool(result.last.exit)
-    if due is not None:  # otherwise no archive could be read, and the errors say what is next
-        yield f"Next: mailmove export     {'bring every message home' if due else 'bring home what is new'}"
+        lasts.append(result.last)
+    if any(last is None or last.exit for last in lasts):
+        yield "Next: mailmove export     bring every message home"
+    elif any(last and datetime.now(UTC) - last.at > _LATELY for last in lasts):
+        yield "Next: mailmove export     bring home what is new"
+    elif lasts:  # otherwise no archive could be read, and the errors say what is next
+        yield "Next: mailmove audit     shows how full it is, and what a prune would free"
 
 
 def without_account(results: Iterable[Overview]) -> Iterator[str]:

@@ -81,6 +81,7 @@ class Meter:
     def _made(self) -> Any:
         from tqdm import tqdm
 
+        tqdm.monitor_interval = 0  # or it draws the bar anew while a question is open
         octets = "{n_fmt}/{total_fmt}B {rate_fmt} " if self._accounts == 1 else ""
         return tqdm(
             total=0,

@@ -161,7 +161,7 @@ def test_alone_it_tells_the_next_step(mailbox: Mailbox, mailmove: Program) -> No
     assert "me@example.org: no archive yet\nNext: mailmove export" in alone()
     assert mailmove("export").code == 0
     assert "me@example.org: 3 messages (1.05 KB)" in alone()
-    assert "last export just now\nNext: mailmove export     bring home what is new" in alone()
+    assert "last export just now\nNext: mailmove audit     shows how full it is" in alone()
 
 
 def test_alone_it_asks_no_server(mailmove: Program) -> None:

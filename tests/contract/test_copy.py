@@ -170,5 +170,5 @@ def test_a_run_brings_the_copies_on_before_it_prunes_what_they_must_hold(
     assert "Is its disk not mounted?" in done.out and "its policy needs a copy" in done.out
 
 
-WATCHED = "from mailmove.jobs.run import run; run.attended = lambda archive: 'somebody watched'"
+WATCHED = "from mailmove.jobs.run import run; run.attended = lambda archive, since=0: 'somebody watched'"
 """As after a prune at a terminal that somebody agreed to."""

@@ -192,7 +192,7 @@ def test_what_fails_alike_for_many_accounts_of_a_host_is_told_once(mailbox: Mail
         )
     done = mailmove("export", env={"COLUMNS": "80"})
     assert done.code == 5
-    alike = f"6 accounts at {mailbox.host}: refused the login of ACCOUNT: "
+    alike = f"6 accounts at {mailbox.host}: refused the login of each: "
     (line,) = [line for line in done.err.splitlines() if line.startswith(alike)]
     assert line.endswith(": a0, a1, a2, and 3 more")
     assert done.err.count("refused the login") == 1

@@ -75,7 +75,7 @@ def test_a_run_is_found_in_whichever_archive_knows_it(servers: dict[str, Scripte
     done = mailmove("history", "20200101-000000")
     assert done.code == 2
     assert f"one has no run '20200101-000000'\n  Runs that deleted something: {run}." in done.err
-    assert "two has no run '20200101-000000'\n  No run has deleted anything yet." in done.err
+    assert "each has no run '20200101-000000': two, three\n  No run has deleted anything yet." in done.err
 
 
 @pytest.mark.parametrize("how", [["-qy"], ["--json", "-y"], ["--older-than", "30d", "--all", "-q", "--yes"]])

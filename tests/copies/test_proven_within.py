@@ -30,7 +30,7 @@ from tests.pruning import Pruner, drained
 from tests.servers.scripted import Scripted
 
 Start = Callable[..., Scripted]
-LATER = timedelta(minutes=5)
+LATER = timedelta(hours=3)
 """A moment when the copy's files are not as good as new."""
 WEEK = parse_age("7d")
 

@@ -25,14 +25,14 @@ def directory(tmp_path: Path) -> Iterator[int]:
 def test_a_file_that_changes_while_it_is_read_proves_nothing(
     directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest_of = rehashing.digest_of
+    digest_of = rehashing._digest_from_here
 
-    def changing(fd: int) -> Digest:
-        found = digest_of(fd)
+    def changing(fd: int, size: int) -> Digest:
+        found = digest_of(fd, size)
         (tmp_path / "one").write_bytes(b"others")
         return found
 
-    monkeypatch.setattr(rehashing, "digest_of", changing)
+    monkeypatch.setattr(rehashing, "_digest_from_here", changing)
     with pytest.raises(OSError, match="changed while it was read"):
         rehashing.read_at(directory, "", "one")
 
@@ -41,13 +41,13 @@ def test_a_twin_is_read_once_while_it_is_the_same_and_again_when_it_is_not(
     directory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    digest_of = rehashing.digest_of
+    digest_of = rehashing._digest_from_here
 
-    def counting(fd: int) -> Digest:
+    def counting(fd: int, size: int) -> Digest:
         read.append(fd)
-        return digest_of(fd)
+        return digest_of(fd, size)
 
-    monkeypatch.setattr(rehashing, "digest_of", counting)
+    monkeypatch.setattr(rehashing, "_digest_from_here", counting)
     known: dict[Inode, Reading] = {}
     digests = [rehashing.read_at(directory, "", name, known).digest for name in ("one", "twin")]
     assert digests == [(6, sha256(b"octets").digest())] * 2
