@@ -68,7 +68,7 @@ def test_the_question_says_it(fresh: Program, file: Path) -> None:
     names = [f"user{number}" for number in range(200)]
     fresh.configure("".join(table(name, f'secret_file = "{file}"') for name in names))
     with Terminal(fresh.command("account", "remove", "user7"), fresh.env, columns=200) as terminal:
-        terminal.expect("of user0, user1, user2, and 196 more.")
+        terminal.expect("user0, user1, user2, and 196 more.")
         terminal.expect("[y/N] ")
         terminal.type("y\n")
         assert terminal.finish() == 0
