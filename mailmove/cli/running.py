@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import queue
 import re
 import sys
@@ -91,9 +90,6 @@ class Told:
 Start = Callable[[Work], Generator[Progress, None, R]]
 
 
-_COLLECTING = (700, 10, 10)  # as Python has it: what was at work when an account failed goes with it
-
-
 def telling(
     setup: Setup,
     report: Report[R],
@@ -129,8 +125,6 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
     if login:
         from mailmove.accounts import credentials
 
-    gc.freeze()  # what is loaded is no garbage: not to be looked through again and again
-    gc.set_threshold(*_COLLECTING)
     alone = len(places) == 1
     cancel = Cancel()
     told: queue.SimpleQueue[tuple[Place, Sequence[Progress] | Question | Outcome[R]]] = queue.SimpleQueue()
@@ -162,7 +156,7 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                 meter.done(place.name)
             else:
                 shares.put(Work(place, cancel, setup.memory, secret, slots, told, setup.again(place)))
-        waiting, answered = shares.qsize(), set[Place]()
+        waiting = shares.qsize()
         for _ in range(min(setup.jobs, waiting)):
             shares.put(None)
             threading.Thread(target=work, daemon=True).start()
@@ -177,15 +171,12 @@ def run(setup: Setup, places: Sequence[Place], start: Start[R], *, login: bool =
                 meter.done(place.name)
             elif isinstance(news, Question):
                 meter.clear()
-                answered.add(place)
                 try:
                     with signals.break_off():
                         news.put()
                 except KeyboardInterrupt:
                     cancel.set()
                     news.answer.put(None)  # where it came between the answer and handing it over
-            elif place in answered:
-                answered.remove(place)  # this came before the question: after a no, it would look like a deletion
             else:
                 for progress in news:
                     meter.show(place.name, progress)
@@ -293,17 +284,16 @@ def _attempt(share: Work, start: Start[R], setup: Setup) -> Outcome[R]:
     try:
         share.cancel.check()
         job = start(share)
-        news: list[Progress] = []
         due = 0.0
         while True:
             try:
-                news.append(next(job))
+                share.untold.append(next(job))
             except StopIteration as done:
-                share.tell(news)
+                share.tell()
                 return Outcome(share.place, result=done.value)
             if time.monotonic() >= due:
-                share.tell(news)
-                news, due = [], time.monotonic() + _TELL_EVERY
+                share.tell()
+                due = time.monotonic() + _TELL_EVERY
     except Interrupted:
         return Outcome(share.place, error=Interrupted("interrupted before anything was done"))
     except LoginRefused as error:

@@ -77,6 +77,8 @@ class Work:
     _slots: Slots = field(default_factory=Slots)
     _told: queue.SimpleQueue[tuple[Place, Any]] = field(default_factory=queue.SimpleQueue)
     again: Again = ALL
+    untold: list[Progress] = field(default_factory=list, compare=False)
+    """What whoever watches does not know yet."""
 
     @property
     def name(self) -> str:
@@ -107,9 +109,10 @@ class Work:
             )
         return tuple(Target(name, os.path.abspath(one.path), one.proven_within) for name, one in copies.items())
 
-    def tell(self, news: Sequence[Progress]) -> None:
+    def tell(self) -> None:
         """Let whoever watches know."""
-        self._told.put((self.place, news))
+        self._told.put((self.place, tuple(self.untold)))
+        self.untold.clear()
 
     def ask(self, text: Sequence[str], prompt: str) -> str | None:
         """Show a text at the terminal and wait for an answer; None at the end of input.
@@ -117,6 +120,7 @@ class Work:
         :raises Interrupted: when the answer is Ctrl-C.
         :raises RefusedError: when not all of it could be shown.
         """
+        self.tell()  # later it would look as if something were done after a no
         question = Question(text, prompt, queue.SimpleQueue())
         self._told.put((self.place, question))
         answer = question.answer.get()

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from mailmove.jobs.progress import Advance, Expect
 from mailmove.report.progress import Meter
-from tests.kit import Mailbox, Program, archived, message, total
+from tests.kit import NOW, Mailbox, Program, archived, message, total
 from tests.servers.model import Command
 from tests.servers.scripted import Conversation, Scripted
 from tests.terminal import Terminal
@@ -202,3 +203,16 @@ def test_of_one_account_the_bar_stays_wide(monkeypatch: pytest.MonkeyPatch, caps
         shown = capsys.readouterr().err.rpartition("\r")[2]
     assert shown.startswith(" 50% |") and len(shown.split("|")[1]) == 20
     assert "954M/1.86GB" in shown and len(shown) <= 80
+
+
+def test_after_a_no_nothing_looks_like_a_deletion(mailbox: Mailbox, mailmove: Program) -> None:
+    """What was proven before the question is told before it."""
+    mailbox.fill((message(number, size=20_000) for number in range(60)), arrival=NOW - timedelta(days=400))
+    mailmove.account(mailbox)
+    assert mailmove("export").code == 0
+    with Terminal(mailmove.command("prune", "--older-than", "1y"), mailmove.env) as terminal:
+        terminal.expect("Enter to keep everything: ")
+        asked = len(terminal.shown)
+        terminal.type("\n")
+        assert terminal.finish() == 8
+    assert not re.search(r"\d+% \|", terminal.shown[asked:])
