@@ -458,7 +458,7 @@ def _prune(table: Table, inherited: frozenset[str]) -> Policy:
 def _refuse_twins(path: str, accounts: Sequence[Account]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for account in accounts:
-        for key in (("login", account.endpoint.login), ("archive", os.path.abspath(account.archive))):
+        for key in _own(account):
             other = seen.setdefault(key, account.name)
             if other != account.name:
                 raise UsageError(

@@ -12,14 +12,13 @@ from contextlib import suppress
 from types import FrameType
 
 from mailmove import streams
-from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli.chosen import existing
 from mailmove.cli.options import Setup
 from mailmove.errors import Exit
 from mailmove.replacing import replace_file
 from mailmove.report.html.tags import document, element
-from mailmove.serving.shelf import Opener, Shelf
+from mailmove.serving.shelf import Shelf
 from mailmove.units import plural
 from mailmove.web import server
 from mailmove.web.library import Book
@@ -32,17 +31,11 @@ def carry_out(setup: Setup, archives: Sequence[str] | None, port: int, *, opens:
     """
     cancel = Cancel()
     places = existing(setup, archives)
-    books = [
-        Book(Shelf(place.name, place.archive, setup.memory, _opener(setup, place.archive)), cancel) for place in places
-    ]
+    books = [Book(Shelf(place.name, place.archive, setup.memory), cancel) for place in places]
     signal.signal(signal.SIGTERM, _end)
     with suppress(KeyboardInterrupt, SystemExit):
         server.run(server.bound(port), books, cancel, lambda url: _say(setup, url, len(books), opens=opens))
     return Exit.DONE
-
-
-def _opener(setup: Setup, path: str) -> Opener:
-    return lambda: Archive.open(path, setup.memory, writable=False)
 
 
 def _say(setup: Setup, url: str, archives: int, *, opens: bool) -> None:

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 
 from mailmove import __version__, streams
 from mailmove.accounts import archive_password
-from mailmove.archive.state.memory import Memory
-from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.cli import terminal
 from mailmove.cli.chosen import existing
@@ -29,7 +27,7 @@ from mailmove.safe import visible
 from mailmove.serving import certificate
 from mailmove.serving.logins import Login, Logins
 from mailmove.serving.server import Server, bound
-from mailmove.serving.shelf import Opener, Shelf
+from mailmove.serving.shelf import Shelf
 from mailmove.units import utc
 
 DEFAULT = {"imap": 1143, "pop3": 1110}
@@ -143,13 +141,9 @@ def _offered(setup: Setup, place: Place, directory: str) -> tuple[Login, report.
         newest = max(archive.index.days(), default=None)
     user = place.name if place.account is not None else os.path.basename(place.archive)
     password, kept = archive_password.of_archive(directory, uuid)
-    shelf = Shelf(place.name, place.archive, setup.memory, _opener(place.archive, setup.memory))
+    shelf = Shelf(place.name, place.archive, setup.memory)
     day = f"{utc(newest * 86_400):%Y-%m-%d}" if newest is not None else ""
     return Login(user, password, shelf), report.Archive(place.name, user, password, kept, messages, day)
-
-
-def _opener(path: str, memory: Memory) -> Opener:
-    return lambda: Archive.open(path, memory, writable=False)
 
 
 def _certificate(directory: str, wanted: Wanted, *, only_here: bool) -> tuple[ssl.SSLContext | None, str]:

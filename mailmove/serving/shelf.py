@@ -35,7 +35,6 @@ _KEPT = 300_000  # messages that are held for the next program that asks
 T = TypeVar("T", bound=Sized)
 Key = TypeVar("Key")
 Stamp = tuple[tuple[int, int, int, int], ...]
-Opener = Callable[[], Archive]
 
 
 @dataclass(frozen=True)
@@ -209,11 +208,10 @@ class Shelf:
     good.
     """
 
-    def __init__(self, name: str, path: str, memory: Memory, opener: Opener) -> None:
+    def __init__(self, name: str, path: str, memory: Memory) -> None:
         self.name = name
         self.path = path
         self._memory = memory
-        self._opener = opener
         self._lock = threading.Lock()
         self._filling = threading.Lock()
         self._own: dict[str, OwnUids] = {}
@@ -228,7 +226,7 @@ class Shelf:
             return self._now
 
     def _opened(self) -> Snapshot:
-        archive = self._opener()
+        archive = Archive.open(self.path, self._memory, writable=False)
         uuid = archive.manifest.uuid
         self._index = archive.index.path
         try:

@@ -28,18 +28,10 @@ from tests.servers.scripted import Scripted
 
 
 @pytest.fixture
-def nas(tmp_path: Path) -> Path:
-    return tmp_path / "nas"
-
-
-@pytest.fixture
-def pruner(scripted: Callable[..., Scripted], tmp_path: Path, nas: Path) -> Pruner:
+def server(scripted: Callable[..., Scripted]) -> Scripted:
     server = scripted()
     server.store.add("INBOX", *map(message, range(1, 5)), arrival=NOW - timedelta(days=400))
-    pruner = Pruner(server.port, "user", tmp_path)
-    pruner.export()
-    assert copied(pruner, nas, name="nas").exit is Exit.DONE
-    return pruner
+    return server
 
 
 def erase(pruner: Pruner, number: int) -> EraseResult:

@@ -23,11 +23,6 @@ OLD = NOW - timedelta(days=400)
 
 
 @pytest.fixture
-def nas(tmp_path: Path) -> Path:
-    return tmp_path / "nas"
-
-
-@pytest.fixture
 def server(scripted: Callable[..., Scripted]) -> Scripted:
     server = scripted()
     server.store.add("INBOX", *map(message, range(1, 6)), arrival=OLD, flags={"\\Seen"})

@@ -23,7 +23,7 @@ from mailmove.jobs.prune.result import PrunePlan, PruneResult
 from mailmove.report import history
 from mailmove.report import prune as report
 from mailmove.units import parse_age
-from tests.copies.kit import JOURNAL, copied
+from tests.copies.kit import JOURNAL
 from tests.exported import overwrite
 from tests.kit import NOW, message
 from tests.pruning import Pruner, drained
@@ -49,16 +49,8 @@ def server(scripted: Start) -> Scripted:
 
 
 @pytest.fixture
-def nas(tmp_path: Path) -> Path:
-    return tmp_path / "nas"
-
-
-@pytest.fixture
-def pruner(server: Scripted, tmp_path: Path, nas: Path) -> Pruner:
+def pruner(pruner: Pruner, nas: Path) -> Pruner:
     """An archive, and a copy of it that was proven again after a while."""
-    pruner = Pruner(server.port, "user", tmp_path)
-    pruner.export()
-    assert copied(pruner, nas, name="nas").exit is Exit.DONE
     prove(pruner, nas, NOW + LATER)
     return pruner
 

@@ -50,20 +50,6 @@ def server(scripted: Start) -> Scripted:
     return server
 
 
-@pytest.fixture
-def nas(tmp_path: Path) -> Path:
-    return tmp_path / "nas"
-
-
-@pytest.fixture
-def pruner(server: Scripted, tmp_path: Path, nas: Path) -> Pruner:
-    """An archive, and a copy of it."""
-    pruner = Pruner(server.port, "user", tmp_path)
-    pruner.export()
-    assert copied(pruner, nas, name="nas").exit is Exit.DONE
-    return pruner
-
-
 def said(result: PruneResult) -> str:
     return "\n".join([*report.text(result), *report.problems(result)])
 

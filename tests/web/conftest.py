@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mailmove.archive.store import Archive
 from mailmove.cancel import Cancel
 from mailmove.serving.shelf import Shelf
 from mailmove.web.app import App
@@ -58,12 +57,7 @@ def visit(shelved: Shelved) -> Iterator[Callable[[], Visitor]]:
     extractors, cancel = Extractors(), Cancel()
 
     def come() -> Visitor:
-        shelf = Shelf(
-            "box",
-            str(shelved.path),
-            shelved.memory,
-            lambda: Archive.open(str(shelved.path), shelved.memory, writable=False),
-        )
+        shelf = Shelf("box", str(shelved.path), shelved.memory)
         book = Book(shelf, cancel)
         book.make_ready()
         door = Door(PORT)

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from mailmove.archive.index.headers import Headers
 from mailmove.archive.index.index import remove
+from mailmove.archive.state import cache
 from mailmove.archive.state.memory import Memory
 
 log = logging.getLogger(__name__)
@@ -113,17 +114,6 @@ class HeaderCache:
 
 
 def _open(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA secure_delete = ON")  # what is erased is not left on free pages
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
-        elif version != SCHEMA:
-            raise sqlite3.DatabaseError("made by another version")
-    except BaseException:
-        db.close()
-        raise
-    return db
+    # the last: what is erased is not left on free pages
+    pragmas = ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON")
+    return cache.opened(path, _TABLES, SCHEMA, *pragmas)

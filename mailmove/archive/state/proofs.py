@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mailmove.archive.index.index import remove
 from mailmove.archive.mark import index_name
+from mailmove.archive.state import cache
 from mailmove.archive.state.memory import Memory
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Proofs:
     def _use(self, what: Callable[[sqlite3.Connection], Any], otherwise: Any) -> Any:
         """Do something in one transaction; a file that fails is dropped, and nothing is known."""
         try:
-            db = _open(self._path)
+            db = cache.opened(self._path, _TABLES, SCHEMA)
             try:
                 with db:
                     return what(db)
@@ -77,17 +78,3 @@ def files(memory: Memory, uuid: str) -> list[str]:
     """Where that is of all copies of an archive."""
     room, begins = memory.directory(_ROOM), index_name(uuid).removesuffix("sqlite")
     return [os.path.join(room, name) for name in os.listdir(room) if name.startswith(begins)]
-
-
-def _open(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=30)
-    try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT")
-        elif version != SCHEMA:
-            raise sqlite3.DatabaseError("made by another version")
-    except BaseException:
-        db.close()
-        raise
-    return db
